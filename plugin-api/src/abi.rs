@@ -452,7 +452,7 @@ pub struct ReactorApi {
     pub spawn: unsafe extern "C" fn(vm: *const VmHdr, task: Task),
 }
 
-/// The extension `assay.shutdown/1` of a plugin: called once before the process ends.
+/// The extension `assay.shutdown/1` of a plugin: told once when the process was asked to end.
 #[repr(C)]
 #[cfg_attr(feature = "guard", derive(abi_stable::StableAbi))]
 pub struct ShutdownApi {
@@ -460,9 +460,11 @@ pub struct ShutdownApi {
     pub size: u32,
     /// Zero.
     pub reserved: u32,
-    /// Flushes and stops threads, within so many nanoseconds.
+    /// Starts to end what runs (a server drains), within so many nanoseconds. [`PENDING`] when
+    /// something runs whose calls will return by themselves, [`OK`] when there is nothing to
+    /// wait for. Called on the VM's thread.
     #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
-    pub shutdown: unsafe extern "C" fn(nanos: u64),
+    pub shutdown: unsafe extern "C" fn(nanos: u64) -> i32,
 }
 
 /// A plugin: exported as data under `assay_plugin_v1_<name>`.

@@ -107,8 +107,23 @@ pub fn __init(host: *const abi::HostApi, ret: *mut abi::Ret) -> i32 {
 }
 
 #[doc(hidden)]
-pub fn __extension(_name: abi::Str) -> *const core::ffi::c_void {
-    core::ptr::null()
+pub fn __extension(
+    name: abi::Str,
+    shutdown: Option<&'static abi::ShutdownApi>,
+) -> *const core::ffi::c_void {
+    // SAFETY: lent for the call.
+    match (unsafe { name.bytes() }, shutdown) {
+        (b"assay.shutdown/1", Some(table)) => core::ptr::from_ref(table).cast(),
+        _ => core::ptr::null(),
+    }
+}
+
+#[doc(hidden)]
+pub fn __shutdown(shutdown: fn(std::time::Duration) -> bool, nanos: u64) -> i32 {
+    match panic::contain(|| shutdown(std::time::Duration::from_nanos(nanos))) {
+        Ok(true) => abi::PENDING,
+        _ => abi::OK,
+    }
 }
 
 #[doc(hidden)]

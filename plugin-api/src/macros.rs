@@ -5,6 +5,11 @@
 /// Each function is named as in Lua and must be in scope; the text is its LuaCATS type, the doc
 /// comment its documentation. `async fn` marks functions that return futures.
 ///
+/// Optional, in this order: `permissions: [...]` it may ask for, `needs: ["assay.reactor/1"]` services
+/// of the host without which it cannot work, `links: [...]` native libraries that must be linked
+/// once only, `shutdown: path` to a `fn(Duration) -> bool` that is called when the process was asked
+/// to end and answers whether something runs that will end by itself.
+///
 /// ```
 /// use assay_plugin::{Result, plugin};
 ///
@@ -30,6 +35,7 @@ macro_rules! plugin {
         $(permissions: [$($permission:literal),* $(,)?],)?
         $(needs: [$($service:literal),* $(,)?],)?
         $(links: [$($link:literal),* $(,)?],)?
+        $(shutdown: $shutdown:path,)?
         functions: { $($functions:tt)* },
         $(classes: [$($class:ty),* $(,)?],)?
     ) => {
@@ -41,7 +47,7 @@ macro_rules! plugin {
 
             $crate::__declaration! {
                 #[unsafe(export_name = concat!("assay_plugin_v1_", $name))]
-                ASSAY_PLUGIN, [$($doc)*], $name, [$($functions)*], [$($($class),*)?]
+                ASSAY_PLUGIN, [$($doc)*], $name, [$($functions)*], [$($($class),*)?], [$($shutdown)?]
             }
 
             const TEXT: &[&str] = &[
@@ -80,7 +86,7 @@ macro_rules! family {
             #[allow(unused_imports)]
             use super::*;
             $crate::__declaration! {
-                FAMILY, [$($doc)*], $name, [$($functions)*], [$($($class),*)?]
+                FAMILY, [$($doc)*], $name, [$($functions)*], [$($($class),*)?], []
             }
         }
         pub use __assay_family::FAMILY;
@@ -90,7 +96,7 @@ macro_rules! family {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declaration {
-    ($(#[$attr:meta])* $static:ident, [$($doc:literal)*], $name:literal, [$($functions:tt)*], [$($class:ty),*]) => {
+    ($(#[$attr:meta])* $static:ident, [$($doc:literal)*], $name:literal, [$($functions:tt)*], [$($class:ty),*], [$($shutdown:path)?]) => {
         static FUNCTIONS: &[$crate::abi::FnDesc] = $crate::__functions!([$($functions)*]);
         static CLASSES: &[$crate::ClassPtr] = &[$($crate::ClassPtr::of::<$class>()),*];
 
@@ -99,7 +105,20 @@ macro_rules! __declaration {
         }
 
         unsafe extern "C" fn extension(name: $crate::abi::Str) -> *const ::core::ffi::c_void {
-            $crate::__extension(name)
+            #[allow(unused_mut, unused_assignments)]
+            let mut shutdown: ::core::option::Option<&'static $crate::abi::ShutdownApi> = None;
+            $(
+                unsafe extern "C" fn begin(nanos: u64) -> i32 {
+                    $crate::__shutdown($shutdown, nanos)
+                }
+                static SHUTDOWN: $crate::abi::ShutdownApi = $crate::abi::ShutdownApi {
+                    size: size_of::<$crate::abi::ShutdownApi>() as u32,
+                    reserved: 0,
+                    shutdown: begin,
+                };
+                shutdown = Some(&SHUTDOWN);
+            )?
+            $crate::__extension(name, shutdown)
         }
 
         /// The family, as the host finds it.
