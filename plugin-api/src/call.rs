@@ -215,7 +215,8 @@ where
                 "a finished task was polled again",
             )));
         };
-        let waker = ManuallyDrop::new(borrow_waker(waker));
+        // SAFETY: the host's handle lives for the call.
+        let waker = unsafe { borrow_waker(waker) };
         // SAFETY: the future stays in its box until it is dropped there.
         let future = unsafe { Pin::new_unchecked(future) };
         let Poll::Ready(result) = future.poll(&mut Context::from_waker(&waker)) else {
@@ -270,10 +271,14 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
     },
 );
 
-/// A waker that does not count: its clones do. Do not drop it.
-fn borrow_waker(header: *const WakerHdr) -> Waker {
+/// A std waker over a handle. It does not count: its clones do.
+///
+/// # Safety
+/// The handle must be live as long as the result.
+#[doc(hidden)]
+pub unsafe fn borrow_waker(header: *const WakerHdr) -> ManuallyDrop<Waker> {
     // SAFETY: the vtable keeps the contract of `RawWaker`, given a live handle.
-    unsafe { Waker::from_raw(RawWaker::new(header.cast(), &WAKER)) }
+    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(header.cast(), &WAKER)) })
 }
 
 /// A std waker's own handle on the wire; used to poll what the host offers as poll functions.
@@ -281,11 +286,36 @@ pub(crate) fn with_waker<R>(waker: &Waker, f: impl FnOnce(*const WakerHdr) -> R)
     if std::ptr::eq(waker.vtable(), &WAKER) {
         return f(waker.data().cast());
     }
-    let handle = StdWaker::new(waker.clone());
-    let result = f(handle.cast());
-    // SAFETY: gives back the count that `new` made.
-    unsafe { std_release(handle.cast()) };
-    result
+    f(WakerHandle::new(waker).as_ptr())
+}
+
+/// A std waker as a counted handle of the wire, for hosts to keep with what they poll.
+#[doc(hidden)]
+pub struct WakerHandle(*const StdWaker);
+
+impl WakerHandle {
+    /// A handle that wakes a clone of `waker`.
+    pub fn new(waker: &Waker) -> Self {
+        Self(StdWaker::new(waker.clone()))
+    }
+
+    /// The handle, lent.
+    pub fn as_ptr(&self) -> *const WakerHdr {
+        self.0.cast()
+    }
+
+    /// Whether it wakes the same task.
+    pub fn will_wake(&self, waker: &Waker) -> bool {
+        // SAFETY: alive while counted.
+        unsafe { &*self.0 }.waker.will_wake(waker)
+    }
+}
+
+impl Drop for WakerHandle {
+    fn drop(&mut self) {
+        // SAFETY: gives back what `new` counted.
+        unsafe { std_release(self.0.cast()) }
+    }
 }
 
 /// The other way round: a std waker (of a combinator, say) as a handle.

@@ -69,6 +69,11 @@ pub use value::{Arena, Buf, Bytes, IntoVal, Items, Kind, MAX_DEPTH, Pairs, Recor
 
 #[doc(hidden)]
 pub use call::{call_async as __call_async, call_sync as __call_sync};
+/// The wire's wakers, for hosts.
+#[doc(hidden)]
+pub mod wire {
+    pub use crate::call::{WakerHandle, borrow_waker};
+}
 #[doc(hidden)]
 pub use object::{no_count as __no_count, release as __release, retain as __retain};
 

@@ -45,9 +45,11 @@ pub enum Kind<'a> {
 }
 
 impl<'a> View<'a> {
+    /// For hosts: what a plugin lent.
+    ///
     /// # Safety
     /// `val` and all that it points to must be valid for `'a`.
-    pub(crate) unsafe fn new(val: &'a Val) -> Self {
+    pub unsafe fn new(val: &'a Val) -> Self {
         Self { val }
     }
 
