@@ -1,7 +1,7 @@
 //! What every operation needs around it, and how a source's name becomes one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::credentials::Credentials;
@@ -38,12 +38,9 @@ impl Context {
     pub fn create(&self, name: &SourceName) -> Result<Arc<dyn Source>> {
         match name {
             SourceName::Layout(path) => Ok(Arc::new(Layout::create(path)?)),
-            registry => self.open(registry),
+            SourceName::Registry { host, prefix } => {
+                Ok(Arc::new(Remote::direct(self, host, prefix)?))
+            }
         }
-    }
-
-    /// The folder of the cache.
-    pub fn cache(&self) -> &Path {
-        &self.cache
     }
 }

@@ -14,6 +14,17 @@ pub const ASSAY_CACHE: &str = "ASSAY_CACHE";
 pub const ASSAY_LIB_PATH: &str = "ASSAY_LIB_PATH";
 /// The time in seconds that published files and images carry; default 0.
 pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// User name for the registry that a command works with.
+pub const ASSAY_REGISTRY_USERNAME: &str = "ASSAY_REGISTRY_USERNAME";
+/// Password for the registry that a command works with.
+pub const ASSAY_REGISTRY_PASSWORD: &str = "ASSAY_REGISTRY_PASSWORD";
+/// Bearer token for the registry that a command works with, sent as it is.
+pub const ASSAY_REGISTRY_TOKEN: &str = "ASSAY_REGISTRY_TOKEN";
+/// A file with credentials, in the form of containers' `auth.json`; then no other
+/// file is read.
+pub const REGISTRY_AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
+/// The folder of docker's `config.json` or of a mounted `.dockerconfigjson`.
+pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 /// Any value turns colours off.
 pub const NO_COLOR: &str = "NO_COLOR";
 
@@ -32,6 +43,32 @@ pub fn cache_folder() -> Option<PathBuf> {
     text(ASSAY_CACHE)
         .map(PathBuf::from)
         .or_else(|| folder("XDG_CACHE_HOME", ".cache"))
+}
+
+/// The files that may hold credentials, first come first served.
+pub fn credential_files() -> Vec<PathBuf> {
+    if let Some(file) = text(REGISTRY_AUTH_FILE) {
+        return vec![file.into()];
+    }
+    let home = text("HOME").map(PathBuf::from);
+    let config = text("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(home.as_ref()?.join(".config")));
+    let docker = text(DOCKER_CONFIG)
+        .map(PathBuf::from)
+        .or_else(|| Some(home.as_ref()?.join(".docker")));
+    let runtime = text("XDG_RUNTIME_DIR").map(PathBuf::from);
+    [
+        runtime.map(|folder| folder.join("containers/auth.json")),
+        config.map(|folder| folder.join("containers/auth.json")),
+        docker.as_ref().map(|folder| folder.join("config.json")),
+        docker
+            .as_ref()
+            .map(|folder| folder.join(".dockerconfigjson")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn folder(variable: &str, below_home: &str) -> Option<PathBuf> {

@@ -337,6 +337,7 @@ impl Install {
                 )?;
                 meta.source = Some(pin.canonical.to_string());
                 meta.digest = Some(pin.digest.clone());
+                source.keep(&pin.package, &pin.version, &pin.digest, platform)?;
                 Ok((folder, meta))
             };
             match unpack() {

@@ -6,16 +6,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pubgrub::{
-    DefaultStringReporter, Dependencies, DependencyProvider, Derived,
-    External, Map, PackageResolutionStatistics, PubGrubError, Ranges, ReportFormatter, Reporter,
-    Term,
+    DefaultStringReporter, Dependencies, DependencyProvider, Derived, External, Map,
+    PackageResolutionStatistics, PubGrubError, Ranges, ReportFormatter, Reporter, Term,
 };
 use semver::{Version, VersionReq};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::Requirement;
 use crate::name::PackageName;
-use crate::version::{Point, mentions_pre, ranges};
+use crate::version::{Point, between, mentions_pre, ranges};
 
 /// What the solver asks while it works; both answers may cost a request.
 pub trait Catalogue {
@@ -191,11 +190,12 @@ impl DependencyProvider for Provider<'_> {
     ) -> Result<Dependencies<Node, Ranges<Point>, String>> {
         // At most one constraint for each package, in a fixed order.
         let mut constraints: Vec<(Node, Ranges<Point>)> = Vec::new();
-        let mut add = |(node, range): (Node, Ranges<Point>)| {
-            match constraints.iter_mut().find(|(known, _)| *known == node) {
-                Some((_, all)) => *all = all.intersection(&range),
-                None => constraints.push((node, range)),
-            }
+        let mut add = |(node, range): (Node, Ranges<Point>)| match constraints
+            .iter_mut()
+            .find(|(known, _)| *known == node)
+        {
+            Some((_, all)) => *all = all.intersection(&range),
+            None => constraints.push((node, range)),
         };
         match node {
             Node::Runtime | Node::Api => {}
@@ -215,7 +215,7 @@ impl DependencyProvider for Provider<'_> {
                 if let Some((major, minor)) = release.api {
                     // The same major, and at least the minor that it was built for.
                     let next = api_point((major.saturating_add(1), 0));
-                    add((Node::Api, Ranges::between(api_point((major, minor)), next)));
+                    add((Node::Api, between(api_point((major, minor)), next)));
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Result, corrupt, usage};
 use crate::name::PackageName;
 use crate::oci::{self, Descriptor};
+use crate::platform::Platform;
 
 /// The place that a person named: `oci:DIR` or `HOST/PREFIX`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +44,8 @@ impl SourceName {
             .trim_end_matches('/')
             .split_once('/')
             .unwrap_or((text, ""));
-        let host_is_fine = (host.contains(['.', ':']) || host == "localhost")
+        let host_is_fine = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+            && (host.contains(['.', ':']) || host == "localhost")
             && host
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
@@ -108,6 +110,18 @@ pub trait Source: Send + Sync {
     /// asking again makes sense.
     fn forget(&self, _digest: &Digest) -> bool {
         false
+    }
+
+    /// Remembers an installed version under its name in the cache, with every
+    /// document that belongs to it.
+    fn keep(
+        &self,
+        _package: &PackageName,
+        _version: &Version,
+        _digest: &Digest,
+        _platform: Platform,
+    ) -> Result<()> {
+        Ok(())
     }
 
     /// Every package, as far as the source can tell: for did-you-mean.

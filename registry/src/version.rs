@@ -95,7 +95,7 @@ fn comparator_ranges(c: &Comparator) -> Ranges<Point> {
     match c.op {
         Op::Exact | Op::Wildcard => match c.patch {
             Some(_) => Ranges::singleton(lowest),
-            None => Ranges::between(lowest, after_written),
+            None => between(lowest, after_written),
         },
         Op::Greater => match c.patch {
             Some(_) => Ranges::strictly_higher_than(lowest),
@@ -109,8 +109,8 @@ fn comparator_ranges(c: &Comparator) -> Ranges<Point> {
             None => Ranges::strictly_lower_than(after_written),
         },
         Op::Tilde => match c.minor {
-            None => Ranges::between(lowest, before(major.saturating_add(1), 0, 0)),
-            Some(minor) => Ranges::between(lowest, before(major, minor.saturating_add(1), 0)),
+            None => between(lowest, before(major.saturating_add(1), 0, 0)),
+            Some(minor) => between(lowest, before(major, minor.saturating_add(1), 0)),
         },
         // Caret, and whatever operator semver may grow: the careful reading.
         _ => {
@@ -121,8 +121,17 @@ fn comparator_ranges(c: &Comparator) -> Ranges<Point> {
                 }
                 (0, Some(minor), Some(patch)) => before(0, minor, patch.saturating_add(1)),
             };
-            Ranges::between(lowest, end)
+            between(lowest, end)
         }
+    }
+}
+
+/// From `low` to below `high`: nothing when the numbers end before that.
+pub(crate) fn between(low: Point, high: Point) -> Ranges<Point> {
+    if low < high {
+        Ranges::between(low, high)
+    } else {
+        Ranges::empty()
     }
 }
 

@@ -81,7 +81,10 @@ impl Arguments {
 }
 
 fn wrong(verb: &str, error: &lexopt::Error) -> Error {
-    hinted(verb, Error::new(ErrorKind::Usage, format!("`{verb}`: {error}")))
+    hinted(
+        verb,
+        Error::new(ErrorKind::Usage, format!("`{verb}`: {error}")),
+    )
 }
 
 fn hinted(verb: &str, error: Error) -> Error {

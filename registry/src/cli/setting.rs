@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_registry::context::Context;
-use assay_registry::credentials::Credentials;
+use assay_registry::credentials::{Credential, Credentials, Found, Secret};
 use assay_registry::error::{Error, ErrorKind, Result};
 use assay_registry::project::Project;
 use assay_registry::root::Root;
@@ -82,7 +82,7 @@ impl Setting {
 
     /// Settings and services; `source` is where ASSAY_REGISTRY_USERNAME and the
     /// like are meant for.
-    pub fn context(&self, _source: &SourceName) -> Result<Context> {
+    pub fn context(&self, source: &SourceName) -> Result<Context> {
         let cache = env::cache_folder().ok_or_else(|| {
             Error::new(
                 ErrorKind::Usage,
@@ -92,7 +92,7 @@ impl Setting {
         })?;
         Ok(Context {
             cache: self.folder.join(cache),
-            credentials: Arc::new(Credentials::none()),
+            credentials: Arc::new(credentials(source)?),
             registries: self
                 .project
                 .as_ref()
@@ -109,6 +109,42 @@ impl Setting {
             Err(_) => path.display().to_string(),
         }
     }
+}
+
+/// Credentials of the environment are for the one registry that the command
+/// works with, and for no other that happens to be asked too.
+fn credentials(source: &SourceName) -> Result<Credentials> {
+    let files = Credentials::files(env::credential_files());
+    let SourceName::Registry { host, .. } = source else {
+        return Ok(files);
+    };
+    let user = env::text(env::ASSAY_REGISTRY_USERNAME);
+    let password = env::text(env::ASSAY_REGISTRY_PASSWORD);
+    let token = env::text(env::ASSAY_REGISTRY_TOKEN);
+    let found = match (user, password, token) {
+        (None, None, None) => return Ok(files),
+        (None, None, Some(token)) => Found {
+            credential: Credential::Bearer(Secret::new(token)),
+            origin: env::ASSAY_REGISTRY_TOKEN.to_owned(),
+        },
+        (Some(user), Some(password), None) => Found {
+            credential: Credential::Password {
+                user,
+                password: Secret::new(password),
+            },
+            origin: format!(
+                "{} and {}",
+                env::ASSAY_REGISTRY_USERNAME,
+                env::ASSAY_REGISTRY_PASSWORD
+            ),
+        },
+        _ => {
+            return Err(Error::new(ErrorKind::Usage, "the credentials in the environment are incomplete").with_hint(
+                "set ASSAY_REGISTRY_USERNAME and ASSAY_REGISTRY_PASSWORD, or ASSAY_REGISTRY_TOKEN alone",
+            ));
+        }
+    };
+    Ok(files.with(host, found))
 }
 
 const DEFAULT_REGISTRY: &str = "ghcr.io/developerinlondon/assay";
