@@ -85,7 +85,7 @@ pub(crate) fn describe(view: Option<View<'_>>) -> String {
     }
 }
 
-fn utf8<'a>(bytes: &'a [u8]) -> Result<&'a str> {
+fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|error| {
         Error::argument(format!(
             "expected UTF-8 text, got a byte {:#04x} at offset {}",
@@ -150,13 +150,9 @@ impl<'s> Arg for Rest<'s> {
 impl<T: Arg> Arg for Option<T> {
     type Item<'a> = Option<T::Item<'a>>;
     fn take<'a>(cursor: &mut Cursor<'a>) -> Result<Self::Item<'a>> {
+        let next = cursor.rest.as_slice().first();
         // SAFETY: the arguments live for 'a.
-        match cursor
-            .rest
-            .as_slice()
-            .first()
-            .map(|val| unsafe { View::new(val) })
-        {
+        match next.map(|val| unsafe { View::new(val) }) {
             Some(view) if !view.is_nil() => T::take(cursor).map(Some),
             _ => {
                 cursor.next();

@@ -97,6 +97,10 @@ impl de::Error for Failure {
         Self::new(format!("option `{field}` is missing"))
     }
 
+    fn invalid_type(got: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::new(format!("expected {expected}, got {got}"))
+    }
+
     fn invalid_length(len: usize, expected: &dyn de::Expected) -> Self {
         Self::new(format!("expected {expected}, got {len} items"))
     }

@@ -219,8 +219,8 @@ fn run<T: OwnedArg>(task: Task, slot: &mut Slot<T>) -> i32 {
             self.0.unpark();
         }
     }
-    // SAFETY: a live task of the plugin, polled on one thread and dropped once.
     let mut poll = pin!(std::future::poll_fn(|cx: &mut Context<'_>| {
+        // SAFETY: a live task of the plugin, polled on one thread and dropped once.
         let status = with_waker(cx.waker(), |waker| unsafe {
             ((*task.vt).poll)(task.data, waker, slot.ret())
         });
