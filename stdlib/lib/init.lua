@@ -361,7 +361,7 @@ function M.wait(opts)
       error(done, 0)
     end
     remaining = opts.timeout - (time() - start)
-    if remaining <= 0 then
+    if remaining < 0.001 then
       M.fail {
         kind = "timeout",
         message = string.format("%s: waited %gs for %s; last state: %s", opts.service, opts.timeout, opts.what, state),
