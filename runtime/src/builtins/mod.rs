@@ -1,0 +1,28 @@
+//! The core builtins: families that are always there, written with the plugin kit and registered
+//! through the same bridge as plugins.
+//!
+//! Each module is a family of the same name and exports `FAMILY`. What needs the Lua VM itself
+//! (json, env, log, async, assert, require) is not here but in the bridge.
+
+pub mod base64;
+pub mod fs;
+pub mod regex;
+pub mod sleep;
+pub mod time;
+pub mod toml;
+pub mod yaml;
+
+mod place;
+
+use assay_plugin::abi::PluginDecl;
+
+/// Every family of this module.
+pub static FAMILIES: &[&PluginDecl] = &[
+    &base64::FAMILY,
+    &fs::FAMILY,
+    &regex::FAMILY,
+    &sleep::FAMILY,
+    &time::FAMILY,
+    &toml::FAMILY,
+    &yaml::FAMILY,
+];
