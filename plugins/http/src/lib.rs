@@ -1,1 +1,77 @@
+//! The `http` family: a client with a say in everything, and a server for Lua handlers.
+//!
+//! Not here: WebSockets (the `ws` family), TLS for servers, HTTP/2.
+//!
+//! # Layout
+//! - `request`: `http.get` and its siblings; their options. `client`: `http.client`.
+//! - `response`, `body`: what they return: a record, or with `stream=true` a body to read from.
+//! - `exchange`: one request with its redirects, on the plugin's tokio thread. `failure`: which
+//!   phase of it failed. `tls`: whom to trust.
+//! - `serve`: `http.serve` and what is below it, on the host's reactor: no thread of its own.
+//! - `headers`, `query`, `json`: between Lua tables and the wire.
+//!
+//! The server needs the host's reactor (service `assay.reactor/1`), the client does not. The plugin
+//! does not declare it as needed, so that scripts on hosts without one still have the client;
+//! `http.serve` raises there.
+//!
+//! # Example
+//! ```no_run
+//! let host = assay_plugin::test::Host::new(&assay_http::ASSAY_PLUGIN);
+//! let response: assay_plugin::Value = host.call("get", ("http://127.0.0.1:8200/v1/sys/health",)).unwrap();
+//! assert_eq!(response.get("status"), Some(&assay_plugin::Value::Int(200)));
+//! ```
 
+mod body;
+mod client;
+mod exchange;
+mod failure;
+mod headers;
+mod json;
+mod query;
+mod request;
+mod response;
+mod serve;
+mod tls;
+
+use assay_plugin::plugin;
+
+use client::client;
+use request::{delete, get, head, options, patch, post, put, request};
+use serve::serve;
+
+plugin! {
+    /// HTTP: a client, and a server whose handlers are Lua functions.
+    name: "http",
+    permissions: ["net.connect", "net.listen", "fs.read"],
+    shutdown: serve::shutdown,
+    functions: {
+        /// Sends a GET request. A status of 400 or more does not raise; a failed transfer does.
+        async fn get = "fun(url: string, opts?: http.Options): http.Response",
+        /// Sends a HEAD request.
+        async fn head = "fun(url: string, opts?: http.Options): http.Response",
+        /// Sends an OPTIONS request.
+        async fn options = "fun(url: string, opts?: http.Options): http.Response",
+        /// Sends a DELETE request; `opts.body` is allowed.
+        async fn delete = "fun(url: string, opts?: http.Options): http.Response",
+        /// Sends a POST request. A table as body is sent as JSON.
+        async fn post = "fun(url: string, body?: string|table, opts?: http.Options): http.Response",
+        /// Sends a PUT request. A table as body is sent as JSON.
+        async fn put = "fun(url: string, body?: string|table, opts?: http.Options): http.Response",
+        /// Sends a PATCH request. A table as body is sent as JSON.
+        async fn patch = "fun(url: string, body?: string|table, opts?: http.Options): http.Response",
+        /// Sends a request whose method and URL are options too.
+        async fn request = "fun(request: http.Request.Options): http.Response",
+        /// Makes a client: defaults for its calls, and connections that they share.
+        fn client = "fun(opts?: http.Client.Options): http.Client",
+        /// Serves until the process is asked to end, then drains. Handlers run concurrently and may wait.
+        async fn serve = "fun(port: integer, routes: http.Routes, opts?: http.Serve.Options)",
+    },
+    classes: [
+        client::Client,
+        response::Response,
+        body::Body,
+        serve::request::Request,
+        serve::stream::Writer,
+        serve::stream::Events,
+    ],
+}
