@@ -1,0 +1,16 @@
+-- assay.openbao is assay.vault, function by function.
+local openbao = require("assay.openbao")
+local testing = require("assay.testing")
+
+describe("assay.openbao", function()
+  it("talks as assay.vault does", function()
+    local server = testing.server("vault")
+    server:replay("kv2 read")
+    assert.eq(openbao.client(server.url, "root-token"):kv_get("secret", "app/db").data.user, "admin")
+    server:finish()
+  end)
+
+  it("is the same module", function()
+    assert.eq(openbao == require("assay.vault"), true)
+  end)
+end)
