@@ -172,6 +172,12 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        // The next host may get this address.
+        let vm = std::ptr::from_ref(&*self.vm).addr();
+        DENIED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(of, _)| *of != vm);
         // A context that outlives the test's host would point into freed memory: leak instead.
         if self.vm.count.load(Ordering::Acquire) > 1 {
             let vm = Vm {

@@ -24,7 +24,12 @@ pub(super) fn encode(data: &[u8]) -> String {
     STANDARD.encode(data)
 }
 
-pub(super) fn decode(text: &[u8]) -> Result<Buf> {
+fn decode(text: &[u8]) -> Result<Buf> {
+    decoded(text).map(Buf::new)
+}
+
+/// As `decode`, for the families that have Base64 inside.
+pub(super) fn decoded(text: &[u8]) -> Result<Vec<u8>> {
     decode_with(&STANDARD, text)
 }
 
@@ -33,7 +38,7 @@ fn url_encode(data: &[u8]) -> String {
 }
 
 fn url_decode(text: &[u8]) -> Result<Buf> {
-    decode_with(&URL_SAFE, text)
+    decode_with(&URL_SAFE, text).map(Buf::new)
 }
 
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PAD);
@@ -44,7 +49,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-fn decode_with(engine: &GeneralPurpose, text: &[u8]) -> Result<Buf> {
+fn decode_with(engine: &GeneralPurpose, text: &[u8]) -> Result<Vec<u8>> {
     // `base64(1)`, PEM and YAML block scalars wrap lines.
     let result = if text.iter().any(u8::is_ascii_whitespace) {
         let joined: Vec<u8> = text.iter().copied().filter(visible).collect();
@@ -52,7 +57,7 @@ fn decode_with(engine: &GeneralPurpose, text: &[u8]) -> Result<Buf> {
     } else {
         engine.decode(text)
     };
-    result.map(Buf::new).map_err(|error| explain(error, text))
+    result.map_err(|error| explain(error, text))
 }
 
 fn visible(byte: &u8) -> bool {
@@ -65,10 +70,7 @@ fn explain(error: DecodeError, text: &[u8]) -> Error {
             let offset = offset_in(text, offset);
             let error = Error::new(
                 "parse",
-                format!(
-                    "unexpected `{}` at offset {offset}",
-                    byte.escape_ascii()
-                ),
+                format!("unexpected `{}` at offset {offset}", byte.escape_ascii()),
             );
             match byte {
                 b'-' | b'_' => error.hint("for the URL-safe alphabet use base64.url_decode"),
@@ -129,7 +131,10 @@ mod tests {
     fn alphabets_and_padding() {
         assert_eq!(call("encode", b"\xfb\xff\xfe\xff").unwrap(), b"+//+/w==");
         assert_eq!(call("url_encode", b"\xfb\xff\xfe\xff").unwrap(), b"-__-_w");
-        assert_eq!(call("url_decode", b"-__-_w==").unwrap(), b"\xfb\xff\xfe\xff");
+        assert_eq!(
+            call("url_decode", b"-__-_w==").unwrap(),
+            b"\xfb\xff\xfe\xff"
+        );
         assert_eq!(call("decode", b"").unwrap(), b"");
     }
 

@@ -35,14 +35,22 @@ impl Refused {
     }
 
     pub(super) fn under(mut self, key: &[u8]) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
         self.path = format!("{}{dot}{}", String::from_utf8_lossy(key), self.path);
         self
     }
 
     /// Counts from 1, as Lua.
     pub(super) fn item(mut self, index: usize) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
         self.path = format!("[{index}]{dot}{}", self.path);
         self
     }
@@ -53,7 +61,11 @@ impl Refused {
             self.path.replace_range(end.., "...");
         }
         let Self { what, path } = self;
-        let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
+        let place = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" at `{path}`")
+        };
         Error::argument(format!("cannot encode {what}{place}"))
     }
 }

@@ -179,7 +179,9 @@ fn group_number(name: &[u8], regex: &Regex) -> Result<usize> {
     let name = String::from_utf8_lossy(name);
     let number = match name.parse::<usize>() {
         Ok(number) => Some(number).filter(|number| *number < regex.captures_len()),
-        Err(_) => regex.capture_names().position(|known| known == Some(&*name)),
+        Err(_) => regex
+            .capture_names()
+            .position(|known| known == Some(&*name)),
     };
     number.ok_or_else(|| {
         Error::argument(format!(
@@ -217,7 +219,10 @@ fn compile(pattern: &str) -> Result<Regex> {
     let built = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build();
     built.map_err(|error| {
         let error = Error::argument(format!("argument 2: pattern {pattern:?}: {error}"));
-        if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| pattern.contains(look)) {
+        if ["(?=", "(?!", "(?<=", "(?<!"]
+            .iter()
+            .any(|look| pattern.contains(look))
+        {
             error.hint("look-around is not supported")
         } else {
             error
@@ -262,7 +267,10 @@ mod tests {
         assert_eq!(group(&found, 1), Some(&"2026".into()));
         assert_eq!(group(&found, 3), Some(&"22".into()));
         assert_eq!(group(&found, 4), None);
-        assert_eq!(found.get("groups").unwrap().get("year"), Some(&"2026".into()));
+        assert_eq!(
+            found.get("groups").unwrap().get("year"),
+            Some(&"2026".into())
+        );
         assert_eq!(find(b"none", r"\d"), Value::Nil);
     }
 
@@ -270,7 +278,9 @@ mod tests {
     fn all_matches() {
         let host = Host::new(&FAMILY);
         let all: Value = host.call("find_all", ("a1b22", r"[a-z](\d+)")).unwrap();
-        let Value::List(all) = all else { panic!("{all:?}") };
+        let Value::List(all) = all else {
+            panic!("{all:?}")
+        };
         assert_eq!(all.len(), 2);
         assert_eq!(group(&all[1], 1), Some(&"22".into()));
         let none: Value = host.call("find_all", ("abc", "x")).unwrap();
@@ -282,9 +292,15 @@ mod tests {
     #[test]
     fn any_bytes() {
         let found = find(b"\xff\xfe=\x00\xff;\xc3\xa9", "=(.+);(\u{e9})");
-        assert_eq!(found.get("match"), Some(&Value::Bytes(b"=\x00\xff;\xc3\xa9".to_vec())));
+        assert_eq!(
+            found.get("match"),
+            Some(&Value::Bytes(b"=\x00\xff;\xc3\xa9".to_vec()))
+        );
         assert_eq!(group(&found, 1), Some(&Value::Bytes(b"\x00\xff".to_vec())));
-        assert_eq!(replace(b"\xffa\xfeb", "[ab]", b"\xfd").unwrap(), b"\xff\xfd\xfe\xfd");
+        assert_eq!(
+            replace(b"\xffa\xfeb", "[ab]", b"\xfd").unwrap(),
+            b"\xff\xfd\xfe\xfd"
+        );
         assert_eq!(replace(b"\xff\xfe", r"\w", b"x").unwrap(), b"\xff\xfe");
         // A real character that equals the stand-in keeps its three bytes.
         let text = "\u{f7ff}".as_bytes();
@@ -295,8 +311,14 @@ mod tests {
 
     #[test]
     fn replacements() {
-        assert_eq!(replace(b"a-b c-d", r"(\w)-(\w)", b"$2-$1").unwrap(), b"b-a d-c");
-        assert_eq!(replace(b"ab", r"(?<x>a)", b"<$x${x}$$$0>").unwrap(), b"<aa$a>b");
+        assert_eq!(
+            replace(b"a-b c-d", r"(\w)-(\w)", b"$2-$1").unwrap(),
+            b"b-a d-c"
+        );
+        assert_eq!(
+            replace(b"ab", r"(?<x>a)", b"<$x${x}$$$0>").unwrap(),
+            b"<aa$a>b"
+        );
         assert_eq!(replace(b"a", "(a)", b"$1b").unwrap(), b"ab");
         assert_eq!(replace(b"cost", "cost", b"5$ ").unwrap(), b"5$ ");
         assert_eq!(replace(b"ac", "(a)(b)?", b"[$2]").unwrap(), b"[]c");
@@ -313,15 +335,28 @@ mod tests {
     #[test]
     fn hostile_patterns_end() {
         let host = Host::new(&FAMILY);
-        for pattern in ["(", "a{1000000}", "(a{999}){999}", "(?=a)", &"(".repeat(100_000)] {
+        for pattern in [
+            "(",
+            "a{1000000}",
+            "(a{999}){999}",
+            "(?=a)",
+            &"(".repeat(100_000),
+        ] {
             let error = host.call::<bool>("match", ("aaaa", pattern)).unwrap_err();
             assert_eq!(error.kind(), "argument", "{error:?}");
         }
         // Exponential in engines that backtrack.
         let text = "a".repeat(5_000);
-        assert!(!host.call::<bool>("match", (&*text, "(a+)+$b|(a|a)*c")).unwrap());
+        assert!(
+            !host
+                .call::<bool>("match", (&*text, "(a+)+$b|(a|a)*c"))
+                .unwrap()
+        );
         let error = host.call::<bool>("match", ("a", &b"\xff"[..])).unwrap_err();
-        assert!(error.message().starts_with("argument 2: expected UTF-8"), "{error:?}");
+        assert!(
+            error.message().starts_with("argument 2: expected UTF-8"),
+            "{error:?}"
+        );
     }
 
     #[test]

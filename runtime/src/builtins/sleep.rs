@@ -48,7 +48,15 @@ mod tests {
 
     #[test]
     fn only_real_spans() {
-        for seconds in [-1.0, -1e-9, f64::NEG_INFINITY, f64::NAN, f64::INFINITY, 1e300, 4e9] {
+        for seconds in [
+            -1.0,
+            -1e-9,
+            f64::NEG_INFINITY,
+            f64::NAN,
+            f64::INFINITY,
+            1e300,
+            4e9,
+        ] {
             let error = refused(seconds);
             assert_eq!(error.kind(), "argument", "{seconds}: {error:?}");
         }
@@ -60,7 +68,12 @@ mod tests {
 
     #[test]
     fn spans_that_are_fine() {
-        for (seconds, millis) in [(0.0, 0), (-0.0, 0), (0.25, 250), (LONGEST, 3_153_600_000_000)] {
+        for (seconds, millis) in [
+            (0.0, 0),
+            (-0.0, 0),
+            (0.25, 250),
+            (LONGEST, 3_153_600_000_000),
+        ] {
             assert_eq!(duration(seconds).unwrap(), Duration::from_millis(millis));
         }
     }
@@ -69,7 +82,10 @@ mod tests {
     fn a_wrong_type_is_named() {
         let host = Host::new(&FAMILY);
         let error = host.call::<()>("__call", ("soon",)).unwrap_err();
-        assert_eq!(error.message(), "argument 1: expected number, got string \"soon\"");
+        assert_eq!(
+            error.message(),
+            "argument 1: expected number, got string \"soon\""
+        );
         let error = host.call::<()>("__call", ()).unwrap_err();
         assert_eq!(error.message(), "argument 1: expected number, got nothing");
     }

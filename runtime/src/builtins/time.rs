@@ -207,7 +207,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month, day)
 }
@@ -227,7 +231,12 @@ mod tests {
     }
 
     fn options(pairs: &[(&str, Value)]) -> Value {
-        Value::Map(pairs.iter().map(|(k, v)| (Value::from(*k), v.clone())).collect())
+        Value::Map(
+            pairs
+                .iter()
+                .map(|(k, v)| (Value::from(*k), v.clone()))
+                .collect(),
+        )
     }
 
     /// Walks every day of the range with a calendar that only counts.
@@ -307,15 +316,27 @@ mod tests {
         let error = Host::new(&FAMILY)
             .call::<f64>("parse", (&b"\xff\xfe"[..],))
             .unwrap_err();
-        assert!(error.message().contains("2026-01-31T12:00:00Z"), "{error:?}");
+        assert!(
+            error.message().contains("2026-01-31T12:00:00Z"),
+            "{error:?}"
+        );
     }
 
     #[test]
     fn digits_and_offset() {
         let digits = |digits| options(&[("digits", Value::Int(digits))]);
-        assert_eq!(formatted(1.5, digits(3)).unwrap(), "1970-01-01T00:00:01.500Z");
-        assert_eq!(formatted(-0.25, digits(2)).unwrap(), "1969-12-31T23:59:59.75Z");
-        assert_eq!(formatted(0.999_999_9, digits(1)).unwrap(), "1970-01-01T00:00:00.9Z");
+        assert_eq!(
+            formatted(1.5, digits(3)).unwrap(),
+            "1970-01-01T00:00:01.500Z"
+        );
+        assert_eq!(
+            formatted(-0.25, digits(2)).unwrap(),
+            "1969-12-31T23:59:59.75Z"
+        );
+        assert_eq!(
+            formatted(0.999_999_9, digits(1)).unwrap(),
+            "1970-01-01T00:00:00.9Z"
+        );
         assert_eq!(
             formatted(-f64::MIN_POSITIVE, digits(9)).unwrap(),
             "1969-12-31T23:59:59.999999999Z"
@@ -326,8 +347,19 @@ mod tests {
 
     #[test]
     fn hostile_numbers_and_options() {
-        for epoch in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, 1.7e12, FIRST - 1.0] {
-            assert_eq!(formatted(epoch, ()).unwrap_err().kind(), "argument", "{epoch}");
+        for epoch in [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            1e300,
+            1.7e12,
+            FIRST - 1.0,
+        ] {
+            assert_eq!(
+                formatted(epoch, ()).unwrap_err().kind(),
+                "argument",
+                "{epoch}"
+            );
         }
         for opts in [
             options(&[("digits", Value::Int(10))]),

@@ -63,9 +63,7 @@ fn value(item: &Spanned<DeValue<'_>>) -> Result<Value, (usize, String)> {
         },
         DeValue::Boolean(bool) => Value::Bool(*bool),
         DeValue::Datetime(datetime) => Value::from(&*datetime.to_string()),
-        DeValue::Array(items) => {
-            Value::List(items.iter().map(value).collect::<Result<_, _>>()?)
-        }
+        DeValue::Array(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
         DeValue::Table(inner) => table(inner)?,
     })
 }
@@ -75,7 +73,11 @@ fn encode(value: View<'_>) -> Result<String> {
     let Ok(Kind::Map(_)) = value.kind() else {
         return Err(Error::argument(format!(
             "argument 1: expected a table with text keys, got {}",
-            if value.type_name() == "table" { "a list" } else { value.type_name() }
+            if value.type_name() == "table" {
+                "a list"
+            } else {
+                value.type_name()
+            }
         )));
     };
     match section(&mut out, value, &mut Vec::new()) {
@@ -241,7 +243,10 @@ mod tests {
         assert!(matches!(parsed.get("n"), Some(Value::Float(nan)) if nan.is_nan()));
         assert_eq!(parsed.get("a"), Some(&Value::List(vec![])));
         assert_eq!(parsed.get("t"), Some(&Value::Map(vec![])));
-        assert_eq!(parsed.get("x").unwrap().get("y z"), Some(&Value::Map(vec![])));
+        assert_eq!(
+            parsed.get("x").unwrap().get("y z"),
+            Some(&Value::Map(vec![]))
+        );
         assert!(matches!(parsed.get("p"), Some(Value::List(tables)) if tables.len() == 2));
     }
 
@@ -264,8 +269,11 @@ mod tests {
         for (text, place) in [
             ("a = 1\nb = ", "line 2, column 5: "),
             ("a = 1\na = 2", "line 2, column 1: "),
-            ("é = 1\n\"ü\" = 9223372036854775808", "line 2, column 7: the integer 9223372036854775808"),
-            ("a = 1\0", "line 1, column 6: "),
+            (
+                "\"é\" = 1\n\"ü\" = 9223372036854775808",
+                "line 2, column 7: the integer 9223372036854775808",
+            ),
+            ("a = 1\0", "line 1, column 5: "),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), "parse");
@@ -297,9 +305,18 @@ mod tests {
             ("whole", Value::Float(1.0)),
             ("huge", Value::Float(1e300)),
             ("none", Value::List(vec![])),
-            ("mixed", Value::List(vec![Value::Int(1), map([("a b", Value::Bool(true))])])),
-            ("table", map([("sub", map([("x", Value::Int(1))])), ("y", Value::Int(2))])),
-            ("array", Value::List(vec![map([("n", Value::Int(1))]), Value::Map(vec![])])),
+            (
+                "mixed",
+                Value::List(vec![Value::Int(1), map([("a b", Value::Bool(true))])]),
+            ),
+            (
+                "table",
+                map([("sub", map([("x", Value::Int(1))])), ("y", Value::Int(2))]),
+            ),
+            (
+                "array",
+                Value::List(vec![map([("n", Value::Int(1))]), Value::Map(vec![])]),
+            ),
         ]);
         let text = encode(value.clone()).unwrap();
         let parsed = parse(&text).unwrap();
@@ -313,7 +330,10 @@ mod tests {
     #[test]
     fn layout() {
         let value = map([
-            ("b", map([("z", Value::Int(1)), ("c", map([("d", "x".into())]))])),
+            (
+                "b",
+                map([("z", Value::Int(1)), ("c", map([("d", "x".into())]))]),
+            ),
             ("a", Value::Int(1)),
             ("list", Value::List(vec![map([("k", Value::Int(1))])])),
         ]);
@@ -328,7 +348,10 @@ mod tests {
     fn what_toml_cannot_say() {
         for (value, message) in [
             (
-                map([("a", map([("b", Value::List(vec![Value::Int(1), Value::Null]))]))]),
+                map([(
+                    "a",
+                    map([("b", Value::List(vec![Value::Int(1), Value::Null]))]),
+                )]),
                 "cannot encode a null, which TOML does not have at `a.b[2]`",
             ),
             (
@@ -340,11 +363,20 @@ mod tests {
                 "cannot encode a key of type boolean",
             ),
             (
-                Value::Map(vec![(Value::Int(1), Value::Int(1)), ("1".into(), Value::Int(1))]),
+                Value::Map(vec![
+                    (Value::Int(1), Value::Int(1)),
+                    ("1".into(), Value::Int(1)),
+                ]),
                 "cannot encode the key both as a number and as text at `1`",
             ),
-            (Value::List(vec![Value::Int(1)]), "argument 1: expected a table with text keys, got a list"),
-            (Value::Nil, "argument 1: expected a table with text keys, got nil"),
+            (
+                Value::List(vec![Value::Int(1)]),
+                "argument 1: expected a table with text keys, got a list",
+            ),
+            (
+                Value::Nil,
+                "argument 1: expected a table with text keys, got nil",
+            ),
         ] {
             let error = encode(value).unwrap_err();
             assert_eq!(error.message(), message);

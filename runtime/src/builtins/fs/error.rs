@@ -41,7 +41,9 @@ impl<'a> Tried<'a> {
     pub(super) fn unless_absent<T>(&self, result: io::Result<T>) -> Result<Option<T>> {
         match result {
             Ok(found) => Ok(Some(found)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(self.explain(&error)),
@@ -52,7 +54,10 @@ impl<'a> Tried<'a> {
     pub(super) fn because(&self, kind: &'static str, why: impl std::fmt::Display) -> Error {
         let (verb, path) = (self.verb, self.path.display());
         match self.to {
-            Some(to) => Error::new(kind, format!("cannot {verb} {path} to {}: {why}", to.display())),
+            Some(to) => Error::new(
+                kind,
+                format!("cannot {verb} {path} to {}: {why}", to.display()),
+            ),
             None => Error::new(kind, format!("cannot {verb} {path}: {why}")),
         }
     }

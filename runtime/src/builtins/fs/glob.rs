@@ -213,7 +213,10 @@ mod tests {
             (".*", ".git"),
             ("*a*b*", "xaxbx"),
         ] {
-            assert!(matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+            assert!(
+                matches(pattern.as_bytes(), name.as_bytes()),
+                "{pattern} {name}"
+            );
         }
         for (pattern, name) in [
             ("*", ".hidden"),
@@ -224,7 +227,10 @@ mod tests {
             ("", "a"),
             ("a", ""),
         ] {
-            assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+            assert!(
+                !matches(pattern.as_bytes(), name.as_bytes()),
+                "{pattern} {name}"
+            );
         }
         // Exponential where every star is tried anew.
         assert!(!matches("*a".repeat(2_000).as_bytes(), &b"a".repeat(1_999)));

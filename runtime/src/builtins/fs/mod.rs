@@ -10,7 +10,7 @@ use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -79,7 +79,9 @@ fn read(cx: Cx, path: &[u8], opts: Option<De<ReadOptions>>) -> Result<Buf> {
     // Sizes lie (proc, devices, files that grow), so the limit counts what arrives. One byte more
     // tells whether there is more, and one the final zero of a `Buf`.
     let mut bytes = Vec::with_capacity(size.min(max_size) as usize + 2);
-    tried.ok(file.take(max_size.saturating_add(1)).read_to_end(&mut bytes))?;
+    tried.ok(file
+        .take(max_size.saturating_add(1))
+        .read_to_end(&mut bytes))?;
     if bytes.len() as u64 > max_size {
         return Err(tried
             .because("size", format!("it has more than {max_size} bytes"))
@@ -107,8 +109,10 @@ fn write(cx: Cx, path: &[u8], data: &[u8], opts: Option<De<WriteOptions>>) -> Re
 }
 
 fn parse_mode(text: &str) -> Result<u32> {
+    let is_octal =
+        (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o7777 && text.len() <= 5 => Ok(mode),
+        Ok(mode) if is_octal => Ok(mode),
         _ => Err(Error::argument(format!(
             "option `mode`: expected octal digits such as \"600\", got {text:?}"
         ))),
@@ -155,16 +159,23 @@ fn stat(cx: Cx, path: &[u8], opts: Option<De<StatOptions>>) -> Result<Option<Val
 }
 
 fn describe(metadata: &Metadata) -> Value {
-    let modified = metadata.modified().ok().map(|time| {
-        match time.duration_since(UNIX_EPOCH) {
+    let modified = metadata
+        .modified()
+        .ok()
+        .map(|time| match time.duration_since(UNIX_EPOCH) {
             Ok(since) => since.as_secs_f64(),
             Err(before) => -before.duration().as_secs_f64(),
-        }
-    });
+        });
     table([
         ("type", type_name(metadata.file_type()).into()),
-        ("size", Value::Int(metadata.len().try_into().unwrap_or(i64::MAX))),
-        ("mode", format!("{:03o}", metadata.mode() & 0o7777).as_str().into()),
+        (
+            "size",
+            Value::Int(metadata.len().try_into().unwrap_or(i64::MAX)),
+        ),
+        (
+            "mode",
+            format!("{:03o}", metadata.mode() & 0o7777).as_str().into(),
+        ),
         ("modified", modified.map_or(Value::Nil, Value::Float)),
         ("uid", Value::Int(metadata.uid().into())),
         ("gid", Value::Int(metadata.gid().into())),
@@ -226,7 +237,9 @@ fn copy(cx: Cx, from: &[u8], to: &[u8]) -> Result<u64> {
     let mut source = reading.ok(File::open(from))?;
     let metadata = reading.ok(source.metadata())?;
     if metadata.is_dir() {
-        return Err(reading.because("io", "it is a directory").hint("copy its files one by one"));
+        return Err(reading
+            .because("io", "it is a directory")
+            .hint("copy its files one by one"));
     }
     let writing = Tried::new(&cx, "write", to);
     writing.ok(make_parents(to))?;
@@ -300,7 +313,10 @@ fn make_parents(path: &Path) -> io::Result<()> {
     match path.parent() {
         // Asking first keeps files in read-only directories writable.
         Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            fs::create_dir_all(parent)
+            fs::create_dir_all(parent).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                _ => error,
+            })
         }
         _ => Ok(()),
     }

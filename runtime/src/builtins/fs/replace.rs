@@ -38,8 +38,8 @@ pub(super) fn file(
         created => created?,
     };
     let guard = RemoveOnDrop(&temporary);
-    let result = finish(file, mode, old.as_ref(), fill)
-        .and_then(|()| fs::rename(&temporary, &target));
+    let result =
+        finish(file, mode, old.as_ref(), fill).and_then(|()| fs::rename(&temporary, &target));
     match result {
         Ok(()) => {
             std::mem::forget(guard);

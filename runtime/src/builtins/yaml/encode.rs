@@ -182,8 +182,12 @@ fn is_plain(text: &str) -> bool {
 fn is_block(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n', '\t'])
-        && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
-        && text.split('\n').all(|line| line.is_empty() || !line.trim().is_empty())
+        && text
+            .chars()
+            .all(|c| c == '\n' || c == '\t' || is_printable(c))
+        && text
+            .split('\n')
+            .all(|line| line.is_empty() || !line.trim().is_empty())
         && !text.trim_end_matches('\n').is_empty()
 }
 

@@ -33,8 +33,10 @@ fn parse(text: &str, opts: Option<De<ParseOptions>>) -> Result<Value> {
     match documents.len() {
         0 => Ok(Value::Nil),
         1 => Ok(documents.remove(0)),
-        more => Err(Error::new("parse", format!("expected one document, got {more}"))
-            .hint("yaml.parse_all reads them all")),
+        more => Err(
+            Error::new("parse", format!("expected one document, got {more}"))
+                .hint("yaml.parse_all reads them all"),
+        ),
     }
 }
 

@@ -310,7 +310,7 @@ impl<'n> Values<'n, '_> {
     fn children(&self, index: usize) -> impl Iterator<Item = usize> + use<'n> {
         let nodes: &'n [Node<'_>] = self.nodes;
         let end = nodes[index].end;
-        std::iter::successors(Some(index + 1), |child| Some(nodes[*child].end))
+        std::iter::successors(Some(index + 1), |child| Some(nodes.get(*child)?.end))
             .take_while(move |child| *child < end)
     }
 
@@ -337,9 +337,9 @@ fn scalar(text: &str, plain: bool, tag: Tag) -> Result<Value, String> {
             ("float", float)
         }
         Tag::Binary => {
-            let bytes = base64::decode(text.as_bytes());
+            let bytes = base64::decoded(text.as_bytes());
             return bytes
-                .map(Value::Buf)
+                .map(Value::Bytes)
                 .map_err(|error| format!("!!binary: {}", error.message()));
         }
     };

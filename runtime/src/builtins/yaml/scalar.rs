@@ -61,7 +61,9 @@ pub(super) fn float(text: &str) -> Option<Value> {
         _ => {}
     }
     // Rust reads more than YAML: `inf`, `nan`, and integers, which are too long if they get here.
-    let plain = number.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
+    let plain = number
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
     let whole = number.bytes().all(|b| b.is_ascii_digit());
     if !plain || whole || has_leading_zero(number) || number.starts_with(['+', '-']) {
         return None;
@@ -107,9 +109,40 @@ mod tests {
     #[test]
     fn what_stays_text() {
         for text in [
-            "yes", "on", "y", "TRue", "nULL", "0644", "-007", "00.5", "1_000", "0b1", "0o", "0x", "0x-1",
-            "0o8", "18446744073709551615", "1e999", "1e", ".", "-", "+", "e5", "inf", "nan", "-.nan",
-            "--1", "+-1", "1.2.3", "2026-01-31", "12:30:45", "=", "<<", "1 2", "٣", "0x1p3",
+            "yes",
+            "on",
+            "y",
+            "TRue",
+            "nULL",
+            "0644",
+            "-007",
+            "00.5",
+            "1_000",
+            "0b1",
+            "0o",
+            "0x",
+            "0x-1",
+            "0o8",
+            "18446744073709551615",
+            "1e999",
+            "1e",
+            ".",
+            "-",
+            "+",
+            "e5",
+            "inf",
+            "nan",
+            "-.nan",
+            "--1",
+            "+-1",
+            "1.2.3",
+            "2026-01-31",
+            "12:30:45",
+            "=",
+            "<<",
+            "1 2",
+            "٣",
+            "0x1p3",
         ] {
             assert_eq!(resolve(text), text.into(), "{text}");
         }
