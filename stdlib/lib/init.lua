@@ -320,7 +320,7 @@ end
 
 -- Worth another try: the server was not reached, is busy, or the thing is not there yet.
 -- Anything else (a refused token, a bad certificate, a bug in the check) will not change by waiting.
-local passing_kind = { dns = true, connect = true, timeout = true, body = true }
+local passing_kind = { dns = true, connect = true, timeout = true, response = true, body = true }
 local passing_status = { [404] = true, [408] = true, [409] = true, [429] = true }
 
 local function may_pass(err)

@@ -1,5 +1,5 @@
 -- assay.lib.rest: a JSON-over-HTTP client with one way to send, decode and fail.
-global http, json, pairs, pcall, require, setmetatable, string, table, tostring, type
+global http, json, math, pairs, pcall, require, setmetatable, string, table, tostring, type
 
 local lib = require("assay.lib")
 
@@ -151,6 +151,8 @@ function Client:request(method, path, call)
     body = body,
     timeout = call.timeout or self.timeout,
     stream = call.stream,
+    -- A stream is read bit by bit: its length is no matter of memory.
+    max_body = call.stream and math.maxinteger or nil,
   }
   local status = resp.status
   if (status >= 200 and status < 300) or (call.accept and call.accept[status]) then
