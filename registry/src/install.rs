@@ -521,6 +521,16 @@ impl<'a> Remembering<'a> {
             return Ok(versions.clone());
         }
         let name = self.sources.name_for(package);
+        // What came from elsewhere and is not asked for now stays what it is: a
+        // package of the same name here may be somebody else's.
+        let requests = &self.sources.install.requests;
+        let foreign = self.present.get(package).is_some_and(|meta| {
+            meta.source.as_deref() != Some(&*name.to_string())
+                && !requests.iter().any(|request| request.package == *package)
+        });
+        if foreign {
+            return Ok(Vec::new());
+        }
         self.sources
             .context
             .progress

@@ -102,7 +102,10 @@ pub fn unpack(
     // What stands in a broken stream is of no interest when its bytes are not
     // the promised ones, so digests are compared first and entry errors after.
     let entries = extract(&mut tar, package, version, into);
-    let drained = io::copy(&mut tar, &mut io::sink());
+    let drained = match entries {
+        Ok(_) => io::copy(&mut tar, &mut io::sink()),
+        Err(_) => Ok(0),
+    };
     let (unzipped, actual_diff_id) = tar.into_parts();
     let at_limit = unzipped.limit() == 0;
     let mut compressed = unzipped.into_inner().into_inner();
@@ -156,7 +159,7 @@ fn extract(
     let broken = |error: io::Error| corrupt("the archive cannot be read").with_source(error);
     let mut archive = tar::Archive::new(tar);
     let mut written = BTreeMap::new();
-    let mut count = 0;
+    let (mut count, mut claimed) = (0, 0u64);
     // Raw entries: long-name and pax records, which our packer never writes,
     // arrive as entries of their own and are refused by their type.
     for entry in archive.entries().map_err(broken)?.raw(true) {
@@ -166,6 +169,12 @@ fn extract(
             return Err(corrupt(format!(
                 "the archive has more than {} entries",
                 MAX_FILES * 2
+            )));
+        }
+        claimed = claimed.saturating_add(entry.size());
+        if claimed > MAX_UNPACKED {
+            return Err(corrupt(format!(
+                "the archive unpacks to more than {MAX_UNPACKED} bytes"
             )));
         }
         let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -347,4 +356,4 @@ const PREFIX: &str = "lib/assay/";
 const MAX_FILES: usize = 10_000;
 const MAX_DEPTH: usize = 32;
 /// Bounds what a small layer can unpack to.
-const MAX_UNPACKED: u64 = 1024 * 1024 * 1024;
+const MAX_UNPACKED: u64 = 512 * 1024 * 1024;

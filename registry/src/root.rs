@@ -357,8 +357,11 @@ impl LockedRoot {
                 serde_json::from_slice(&fs_err::read(&journal)?).map_err(|error| {
                     corrupt(format!("{} cannot be read", journal.display())).with_source(error)
                 })?;
-            let paths = change.add.keys().chain(&change.remove);
-            if !paths.into_iter().all(|path| is_inside(path)) {
+            let mut paths = change.add.keys().chain(&change.remove);
+            let mut staged = change.add.values();
+            let is_staged =
+                |from: &PathBuf| from.starts_with(STAGING) && is_inside(&from.to_string_lossy());
+            if !paths.all(|path| is_inside(path)) || !staged.all(is_staged) {
                 return Err(corrupt(format!(
                     "{} has paths outside the root",
                     journal.display()
@@ -373,6 +376,16 @@ impl LockedRoot {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for LockedRoot {
+    /// What a failed installation staged is of no use. When it cannot be removed
+    /// now, the next one that takes the lock does it.
+    fn drop(&mut self) {
+        if !self.root.path.join(JOURNAL).exists() {
+            let _ = std::fs::remove_dir_all(self.root.path.join(STAGING));
+        }
     }
 }
 

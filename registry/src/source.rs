@@ -163,18 +163,22 @@ pub fn read_blob(
             oci::MAX_DOCUMENT
         )));
     }
-    let mut bytes = Vec::new();
-    source
-        .open_blob(package, descriptor)?
-        .take(descriptor.size + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != descriptor.size || Digest::of(&bytes) != descriptor.digest {
-        return Err(corrupt(format!(
-            "{name} in {} is damaged: size or digest differ",
-            source.name()
-        )));
+    loop {
+        let mut bytes = Vec::new();
+        let blob = source.open_blob(package, descriptor)?;
+        blob.take(descriptor.size + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == descriptor.size && Digest::of(&bytes) == descriptor.digest {
+            return Ok(bytes);
+        }
+        // The cache may be what is damaged: once more from the source, whose copy
+        // does not get into the cache when it is damaged too.
+        if !source.forget(&descriptor.digest) {
+            return Err(corrupt(format!(
+                "{name} in {} is damaged: size or digest differ",
+                source.name()
+            )));
+        }
     }
-    Ok(bytes)
 }
 
 /// Removes `.` and `x/..` from a path without asking the file system.

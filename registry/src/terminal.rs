@@ -51,9 +51,11 @@ pub fn error(error: &Error) {
 /// 2 when the command line or the set-up is to be mended, 1 when the operation failed.
 pub fn exit_code(error: &Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::Usage | ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::Locked => {
-            ExitCode::from(2)
-        }
+        ErrorKind::Usage
+        | ErrorKind::NotFound
+        | ErrorKind::Unsupported
+        | ErrorKind::Unauthorized
+        | ErrorKind::Locked => ExitCode::from(2),
         _ => ExitCode::from(1),
     }
 }
