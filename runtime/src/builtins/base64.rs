@@ -69,7 +69,7 @@ fn explain(error: DecodeError, text: &[u8]) -> Error {
         DecodeError::InvalidByte(offset, byte) => {
             let offset = offset_in(text, offset);
             let error = Error::new(
-                "parse",
+                "syntax",
                 format!("unexpected `{}` at offset {offset}", byte.escape_ascii()),
             );
             match byte {
@@ -79,7 +79,7 @@ fn explain(error: DecodeError, text: &[u8]) -> Error {
             }
         }
         DecodeError::InvalidLastSymbol(offset, byte) => Error::new(
-            "parse",
+            "syntax",
             format!(
                 "the last symbol `{}` at offset {} has bits that belong to no byte",
                 byte.escape_ascii(),
@@ -87,13 +87,13 @@ fn explain(error: DecodeError, text: &[u8]) -> Error {
             ),
         ),
         DecodeError::InvalidLength(_) => Error::new(
-            "parse",
+            "syntax",
             format!(
                 "{} symbols are no whole number of bytes: the text is cut off",
                 text.iter().filter(|byte| visible(byte)).count()
             ),
         ),
-        DecodeError::InvalidPadding => Error::new("parse", "wrong padding at the end")
+        DecodeError::InvalidPadding => Error::new("syntax", "wrong padding at the end")
             .hint("for unpadded text use base64.url_decode"),
     }
 }
@@ -147,7 +147,7 @@ mod tests {
     fn errors_say_where_and_what_to_use() {
         let error = call("decode", b"aGVs\nbG8!").unwrap_err();
         assert_eq!(error.message(), "unexpected `!` at offset 8");
-        assert_eq!(error.kind(), "parse");
+        assert_eq!(error.kind(), "syntax");
         let error = call("decode", b"-__-_w==").unwrap_err();
         assert_eq!(
             error.hint_text(),

@@ -4,7 +4,7 @@ use assay_plugin::{Error, Kind, MAX_DEPTH, View};
 
 /// What a text in a format says wrong, and where. Counted from 1.
 pub(super) fn in_text(line: usize, column: usize, what: impl std::fmt::Display) -> Error {
-    Error::new("parse", format!("line {line}, column {column}: {what}"))
+    Error::new("syntax", format!("line {line}, column {column}: {what}"))
 }
 
 /// What a format cannot say, and where in the value it was found.
@@ -66,7 +66,7 @@ impl Refused {
         } else {
             format!(" at `{path}`")
         };
-        Error::argument(format!("cannot encode {what}{place}"))
+        Error::new("value", format!("cannot encode {what}{place}"))
     }
 }
 

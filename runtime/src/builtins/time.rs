@@ -71,15 +71,7 @@ fn rfc3339(epoch: Option<f64>, opts: Option<De<Rfc3339Options>>) -> Result<Strin
         ))
         .hint("the unit is seconds, not milliseconds"));
     }
-    let local = local as i64;
-    let (year, month, day) = civil(local.div_euclid(86_400));
-    let second = local.rem_euclid(86_400);
-    let mut text = format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    );
+    let mut text = date_time(local as i64);
     if opts.digits > 0 {
         let digits = opts.digits as usize;
         text.push_str(&format!(".{:0digits$}", fraction.min(scale - 1)));
@@ -87,10 +79,23 @@ fn rfc3339(epoch: Option<f64>, opts: Option<De<Rfc3339Options>>) -> Result<Strin
     Ok(text + suffix)
 }
 
+/// UTC with milliseconds, for log lines.
+pub(crate) fn format_rfc3339(seconds: i64, millis: u32) -> String {
+    format!("{}.{millis:03}Z", date_time(seconds))
+}
+
+/// `2026-01-31T12:00:00` of a count of seconds.
+fn date_time(seconds: i64) -> String {
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+}
+
 fn parse(text: &[u8]) -> Result<f64> {
     read(text).ok_or_else(|| {
         Error::new(
-            "parse",
+            "syntax",
             format!(
                 "expected RFC 3339 such as 2026-01-31T12:00:00Z, got {:?}",
                 String::from_utf8_lossy(&text[..text.len().min(64)])
@@ -311,7 +316,7 @@ mod tests {
             "2026-01-31T12:00:00Z\0",
         ] {
             let error = parsed(text).unwrap_err();
-            assert_eq!(error.kind(), "parse", "{text:?}");
+            assert_eq!(error.kind(), "syntax", "{text:?}");
         }
         let error = Host::new(&FAMILY)
             .call::<f64>("parse", (&b"\xff\xfe"[..],))
@@ -372,6 +377,12 @@ mod tests {
         }
         let error = formatted(0.0, options(&[("digit", Value::Int(1))])).unwrap_err();
         assert_eq!(error.hint_text(), Some("did you mean `digits`?"));
+    }
+
+    #[test]
+    fn log_times() {
+        assert_eq!(format_rfc3339(1_795_309_500, 7), "2026-11-22T01:05:00.007Z");
+        assert_eq!(format_rfc3339(0, 0), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]

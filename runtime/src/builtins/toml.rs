@@ -276,7 +276,7 @@ mod tests {
             ("a = 1\0", "line 1, column 5: "),
         ] {
             let error = parse(text).unwrap_err();
-            assert_eq!(error.kind(), "parse");
+            assert_eq!(error.kind(), "syntax");
             assert!(error.message().starts_with(place), "{text:?}: {error:?}");
         }
     }

@@ -34,7 +34,7 @@ fn parse(text: &str, opts: Option<De<ParseOptions>>) -> Result<Value> {
         0 => Ok(Value::Nil),
         1 => Ok(documents.remove(0)),
         more => Err(
-            Error::new("parse", format!("expected one document, got {more}"))
+            Error::new("syntax", format!("expected one document, got {more}"))
                 .hint("yaml.parse_all reads them all"),
         ),
     }
