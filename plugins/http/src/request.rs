@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_plugin::{Cx, Error, Kind, Record, Result, View, from_view};
+use assay_plugin::{Cx, Error, Kind, Record, Result, Value, View, from_view};
 use base64::Engine;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
@@ -100,32 +100,21 @@ struct Options {
 const REQUEST_ONLY: [&str; 2] = ["method", "url"];
 
 /// Who calls.
-#[derive(Deserialize, Clone)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Auth {
     #[serde(default)]
-    basic: Option<Basic>,
+    basic: Option<Value>,
     #[serde(default)]
     bearer: Option<String>,
-}
-
-/// `{user, password}`, or with names.
-#[derive(Deserialize, Clone)]
-#[serde(deny_unknown_fields)]
-struct Basic {
-    #[serde(alias = "username")]
-    user: String,
-    #[serde(alias = "password")]
-    pass: String,
 }
 
 impl Auth {
     /// The `authorization` header.
     pub(crate) fn header(&self) -> Result<HeaderValue> {
         let text = match (&self.basic, &self.bearer) {
-            (Some(Basic { user, pass }), None) => {
-                let encoded =
-                    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{pass}"));
+            (Some(basic), None) => {
+                let encoded = base64::engine::general_purpose::STANDARD.encode(credentials(basic)?);
                 format!("Basic {encoded}")
             }
             (None, Some(token)) => format!("Bearer {token}"),
@@ -142,6 +131,29 @@ impl Auth {
         })?;
         value.set_sensitive(true);
         Ok(value)
+    }
+}
+
+/// `user:password` from `{user, password}` or `{user=, pass=}`.
+fn credentials(basic: &Value) -> Result<Vec<u8>> {
+    let given = match basic {
+        Value::List(items) => items.iter().collect(),
+        Value::Map(pairs) if pairs.len() == 2 => [basic.get("user"), basic.get("pass")]
+            .into_iter()
+            .flatten()
+            .collect(),
+        _ => Vec::new(),
+    };
+    match given[..] {
+        [Value::Bytes(user), Value::Bytes(pass)] if !user.contains(&b':') => {
+            Ok([user, &b":"[..], pass].concat())
+        }
+        [Value::Bytes(_), Value::Bytes(_)] => Err(Error::argument(
+            "option `auth.basic`: a user's name cannot hold a colon",
+        )),
+        _ => Err(Error::argument(
+            "option `auth.basic`: expected {user, password} or {user=, pass=} of strings",
+        )),
     }
 }
 
