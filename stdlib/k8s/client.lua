@@ -764,6 +764,8 @@ end
 -- A day: long enough for any container that a job follows.
 M.forever = 86400
 
+local exec_options = { container = "string", stdin = "string", timeout = "number" }
+
 ---Runs a command in a container. It needs websockets, and so the plugin `ws`.
 ---@param ns string
 ---@param pod_name string
@@ -772,12 +774,24 @@ M.forever = 86400
 function Client:exec(ns, pod_name, command, opts)
   kinds.resource_path(ns, "pod", pod_name)
   lib.argument("k8s.exec", 3, "command", command, "table")
-  lib.options("k8s.exec", opts, { container = "string", stdin = "string", timeout = "number" })
+  lib.options("k8s.exec", opts, exec_options)
   lib.fail {
     kind = "missing_plugin",
     message = "k8s.exec: needs websockets: the plugin `ws` does not exist in this version of Assay",
     hint = "run the command as a Job, and read its output with k8s.logs",
   }
 end
+
+---The call options of each verb.
+M.call_options = {
+  get = raw_options, post = raw_options, put = raw_options, patch = raw_options, delete = delete_options,
+  get_resource = get_options, list = list_options, create = write_options, update = write_options,
+  patch_resource = patch_options, apply = apply_options, delete_resource = delete_options,
+  exists = get_options, get_secret = get_options, get_configmap = get_options,
+  list_pods = list_options, list_events = list_options, pod_status = list_options,
+  is_ready = get_options, wait_ready = wait_options, service_endpoints = get_options, logs = log_options,
+  rollout_status = get_options, node_status = list_options, namespace_exists = get_options,
+  events_for = list_options, watch = watch_options, exec = exec_options,
+}
 
 return M

@@ -1,5 +1,5 @@
 -- assay.k8s: Kubernetes API client.
-global pairs, require, select, table, type
+global pairs, require, select, table
 
 local lib = require("assay.lib")
 local client = require("assay.k8s.client")
@@ -140,19 +140,22 @@ local verbs = {
 
 for verb, position in pairs(verbs) do
   local method = client.Client[verb]
+  local accepted = {}
+  -- `timeout` means the call's own where a call has one (a watch), else each request's.
+  for name, types in pairs(client.connection_options) do
+    accepted[name] = name ~= "timeout" and types or nil
+  end
+  for name, types in pairs(client.call_options[verb]) do
+    accepted[name] = types
+  end
   M[verb] = function(...)
-    local given = select(position, ...)
-    local connection, call = nil, given
-    if type(given) == "table" then
-      connection, call = {}, {}
-      for name, value in pairs(given) do
-        -- `timeout` means the call's own where a call has one (a watch), else each request's.
-        if client.connection_options[name] and name ~= "timeout" then
-          connection[name] = value
-        else
-          call[name] = value
-        end
-      end
+    -- Checked before anything is looked for: a mistyped `base_url` must not end in the
+    -- message that there is no cluster.
+    local given = lib.options("k8s." .. verb, (select(position, ...)), accepted)
+    local connection, call = {}, {}
+    for name, value in pairs(given) do
+      local of_call = client.call_options[verb][name] ~= nil
+      (of_call and call or connection)[name] = value
     end
     local args = table.pack(...)
     args[position] = call

@@ -1,5 +1,5 @@
 -- assay.k8s.kinds: which API path a kind lives under.
-global ipairs, pairs, require, table, tostring, type
+global ipairs, require, tostring, type
 
 local lib = require("assay.lib")
 
