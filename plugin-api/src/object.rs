@@ -154,6 +154,14 @@ unsafe impl Send for AnyObject {}
 unsafe impl Sync for AnyObject {}
 
 impl AnyObject {
+    /// For hosts: takes over one count of an object.
+    ///
+    /// # Safety
+    /// The object must be live, and the count the caller's to give.
+    pub unsafe fn from_raw(object: *const ObjHdr) -> Self {
+        Self(object)
+    }
+
     pub(crate) unsafe fn retained(object: *const ObjHdr) -> Self {
         // SAFETY: the caller's promise that it is a live object.
         unsafe { ((*(*object).vt).retain)(object) };

@@ -194,9 +194,8 @@ unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> &'a [T] {
 
 /// The integer that a float is, if it is one.
 pub(crate) fn integral(float: f64) -> Option<i64> {
-    (float.fract() == 0.0
-        && (-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&float))
-    .then_some(float as i64)
+    const TWO_TO_63: f64 = (1_u64 << 63) as f64;
+    (float.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(&float)).then_some(float as i64)
 }
 
 /// The items of a sequence.
@@ -311,12 +310,17 @@ impl From<&str> for Value {
 pub struct Arena {
     values: Vec<Vec<Val>>,
     bytes: Vec<Vec<u8>>,
+    // Boxed, since values point to them.
+    #[expect(clippy::vec_box)]
     records: Vec<Box<RawRecord>>,
+    /// Values that others point into.
+    adopted: Vec<Box<dyn IntoVal>>,
     depth: usize,
 }
 
 impl Arena {
-    pub(crate) fn values(&mut self, values: Vec<Val>) -> *const Val {
+    /// For hosts: keeps an array until the arena ends.
+    pub fn values(&mut self, values: Vec<Val>) -> *const Val {
         let ptr = values.as_ptr();
         self.values.push(values);
         ptr
@@ -338,6 +342,17 @@ impl Arena {
         let start = chunk.len();
         chunk.extend_from_slice(bytes);
         lend(&chunk[start..])
+    }
+
+    /// The wire form of a value that the arena keeps.
+    ///
+    /// # Errors
+    /// The value's.
+    pub fn own(&mut self, value: Box<dyn IntoVal>) -> Result<Val> {
+        // The box's contents stay where they are when the box moves.
+        let val = value.to_val(self)?;
+        self.adopted.push(value);
+        Ok(val)
     }
 
     fn record(&mut self, record: RawRecord) -> *const RawRecord {

@@ -1,2 +1,32 @@
-pub mod builtins;
+//! The Assay runtime: a Lua 5.5 VM with core builtins, plugins loaded on first use, and `require`
+//! over library roots.
+//!
+//! Not here: sockets, packages, any knowledge of the systems that libraries talk to.
+//!
+//! # Layout
+//! - [`Vm`], [`Config`]: making a VM and running scripts in it.
+//! - `builtins`: the core families, written with the plugin kit.
+//! - `lua`: the VM from the inside: bridge, coroutines, and the builtins that need the Lua stack.
+//! - [`plugins`]: finding, checking and loading `.so` files.
+//! - [`log`], [`Error`]: what leaves a VM besides results.
+//! - `cli`: the executable `assay`, as functions.
+//!
+//! # Example
+//! ```
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! let vm = assay::Vm::new(assay::Config::default())?;
+//! let value = runtime.block_on(vm.eval("=example", b"return json.encode({ok = true})"))?;
+//! assert_eq!(value.as_str(), Some(r#"{"ok":true}"#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod builtins;
+mod error;
+pub mod log;
+mod lua;
+pub mod plugins;
+mod vm;
+
+pub use assay_plugin::Value;
+pub use error::Error;
+pub use vm::{Allowed, Config, Output, StopHandle, Vm, display_size};

@@ -1,0 +1,424 @@
+//! A VM: its configuration, its life, and running scripts in it.
+
+use std::ffi::c_int;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+use crate::log::Log;
+use crate::lua::native::{self, Native};
+use crate::lua::state::{Stop, VmRef};
+use crate::lua::task::{Coroutine, Ended};
+use crate::lua::{assert, coroutines, errors, ffi, json, lua_State, modules, process, task};
+use crate::plugins::Plugins;
+
+/// Whether a script may do something: permission (`net.connect`, `fs.read`, ...) and target.
+pub type Allowed = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+/// Where `print` and `io.write` to standard output go.
+pub type Output = Arc<dyn Fn(&[u8]) -> std::io::Result<()> + Send + Sync>;
+
+/// What a VM is made with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Bytes that the Lua heap may take; `None` for no limit. 64 MB by default.
+    pub memory_limit: Option<usize>,
+    /// Wall time for one [`Vm::run`].
+    pub timeout: Option<Duration>,
+    /// Library roots, searched in order by `require`.
+    pub roots: Vec<PathBuf>,
+    /// The plugins that scripts can reach.
+    pub plugins: Plugins,
+    /// Where log lines go.
+    pub log: Log,
+    /// Where output goes.
+    pub output: Output,
+    /// Permissions; everything by default.
+    pub allowed: Allowed,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            memory_limit: Some(64 << 20),
+            timeout: None,
+            roots: Vec::new(),
+            plugins: Plugins::default(),
+            log: Log::default(),
+            output: Arc::new(process::to_stdout),
+            allowed: Arc::new(|_, _| true),
+        }
+    }
+}
+
+/// A Lua VM with every builtin. Single-threaded; run it inside a tokio current-thread runtime with
+/// I/O and time enabled.
+pub struct Vm {
+    shared: VmRef,
+}
+
+/// Asks a VM to end, from any thread or signal handler's helper.
+#[derive(Clone)]
+pub struct StopHandle(Arc<StopShared>);
+
+struct StopShared(VmRef);
+
+// SAFETY: only `request_stop` is reachable, which any thread may call; the last drop of a `VmRef` may
+// happen anywhere by its counting.
+#[allow(unsafe_code)]
+unsafe impl Send for StopShared {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl Sync for StopShared {}
+
+impl StopHandle {
+    /// Ends the run: Lua code is interrupted at its next instructions, what waits is cancelled.
+    pub fn stop(&self) {
+        self.0.0.request_stop(Stop::Interrupted);
+    }
+}
+
+#[allow(unsafe_code)]
+impl Vm {
+    /// Makes a VM.
+    ///
+    /// # Errors
+    /// When the memory limit does not even hold the builtins.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        // The core families share one copy of the kit, which must know its host.
+        crate::lua::host::init(crate::builtins::FAMILIES[0])?;
+        // SAFETY: all standard libraries, `debug` among them: scripts are trusted by default.
+        let lua = unsafe { mlua::Lua::unsafe_new_with(mlua::StdLib::ALL, mlua::LuaOptions::default()) };
+        let mut main: *mut lua_State = std::ptr::null_mut();
+        // SAFETY: only reads the state's address.
+        unsafe { lua.exec_raw::<()>((), |state| main = main_thread(state)) }
+            .map_err(|error| Error::new("internal", error.to_string()))?;
+        let handle = lua.clone();
+        let limit = config.memory_limit;
+        let shared = VmRef::new(lua, main, config);
+        let vm = Self { shared };
+        // SAFETY: the fresh state's own thread; installing owns nothing while it may raise.
+        let status = unsafe {
+            let shared = &*vm.shared;
+            ffi::lua_checkstack(main, 32);
+            native::protected(main, |state| install(state, shared))
+        };
+        if status != ffi::LUA_OK {
+            // SAFETY: the error is on top.
+            return Err(Error::new("internal", unsafe { errors::describe(main, -1) }));
+        }
+        if let Some(limit) = limit {
+            handle.set_memory_limit(limit).map_err(|error| Error::new("internal", error.to_string()))?;
+        }
+        Ok(vm)
+    }
+
+    /// A handle to end the VM's run from elsewhere.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::new(StopShared(self.shared.clone())))
+    }
+
+    /// Bytes that the Lua heap takes now.
+    pub fn used_memory(&self) -> usize {
+        // SAFETY: reads two counters.
+        unsafe {
+            let main = self.shared.inner().main.get();
+            ffi::lua_gc(main, ffi::LUA_GCCOUNT) as usize * 1024 + ffi::lua_gc(main, ffi::LUA_GCCOUNTB) as usize
+        }
+    }
+
+    /// Sets `arg`: the script at 0, its arguments from 1 on.
+    ///
+    /// # Errors
+    /// For lack of memory.
+    pub fn set_args(&self, script: &[u8], args: &[Vec<u8>]) -> Result<(), Error> {
+        let shared = &*self.shared;
+        let main = shared.inner().main.get();
+        // SAFETY: nothing is owned by the closure while it may raise.
+        let status = unsafe {
+            native::protected(main, |state| {
+                ffi::lua_createtable(state, args.len() as c_int, 1);
+                ffi::lua_pushlstring(state, script.as_ptr().cast(), script.len());
+                ffi::lua_rawseti(state, -2, 0);
+                for at in 0..args.len() {
+                    ffi::lua_pushlstring(state, args[at].as_ptr().cast(), args[at].len());
+                    ffi::lua_rawseti(state, -2, at as ffi::lua_Integer + 1);
+                }
+                ffi::lua_setglobal(state, c"arg".as_ptr());
+            })
+        };
+        if status == ffi::LUA_OK { Ok(()) } else { Err(errors::out_of_memory(shared).into()) }
+    }
+
+    /// Has modules beside a script found: puts `DIR/?.lua` and `DIR/?/init.lua` on `package.path`.
+    ///
+    /// # Errors
+    /// For lack of memory.
+    pub fn set_script_dir(&self, dir: &Path) -> Result<(), Error> {
+        let dir = dir.display().to_string().replace(['?', ';'], "_");
+        let dir = if dir.is_empty() { ".".to_owned() } else { dir };
+        let path = format!("{dir}/?.lua;{dir}/?/init.lua");
+        let main = self.shared.inner().main.get();
+        // SAFETY: as above.
+        let status = unsafe {
+            native::protected(main, |state| {
+                ffi::lua_getglobal(state, c"package".as_ptr());
+                ffi::lua_pushlstring(state, path.as_ptr().cast(), path.len());
+                ffi::lua_setfield(state, -2, c"path".as_ptr());
+            })
+        };
+        if status == ffi::LUA_OK { Ok(()) } else { Err(errors::out_of_memory(&self.shared).into()) }
+    }
+
+    /// Runs a chunk to its end. `name` is Lua's chunk name: `@file.lua`, `=(command line)`.
+    ///
+    /// What it spawned and did not await is cancelled when it ends.
+    ///
+    /// # Errors
+    /// What the script raised; kind `syntax` for what does not compile, `timeout`, `interrupted`,
+    /// `memory` for what ended it from outside.
+    pub async fn run(&self, name: &str, source: &[u8]) -> Result<(), Error> {
+        self.execute(name, source).await.map(drop)
+    }
+
+    /// Runs a chunk and returns its first result, copied.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and for results that cannot be copied (coroutines).
+    pub async fn eval(&self, name: &str, source: &[u8]) -> Result<assay_plugin::Value, Error> {
+        self.execute(name, source).await
+    }
+
+    async fn execute(&self, name: &str, source: &[u8]) -> Result<assay_plugin::Value, Error> {
+        let shared = self.shared.clone();
+        let coroutine = Coroutine::new(&shared)?;
+        // SAFETY: a fresh thread.
+        unsafe { modules::compile(coroutine.state(), &shared, source, name)? };
+        self.arm_hook(coroutine.state());
+        let result = match shared.config.timeout {
+            None => self.drive(coroutine).await,
+            Some(timeout) => {
+                let deadline = Deadline::start(&shared, timeout);
+                let result = match tokio::time::timeout(timeout, self.drive(coroutine)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(errors::stopped(&shared, Stop::Timeout).into()),
+                };
+                drop(deadline);
+                result
+            }
+        };
+        coroutines::report(&shared);
+        match shared.stop_reason() {
+            Stop::None => result,
+            // Whatever the script made of it, this is why it ended.
+            reason => result.and(Err(errors::stopped(&shared, reason).into())).map_err(|error| {
+                match error.kind.as_str() {
+                    "timeout" | "interrupted" => error,
+                    _ => Error { traceback: error.traceback, ..errors::stopped(&shared, reason).into() },
+                }
+            }),
+        }
+    }
+
+    async fn drive(&self, coroutine: Coroutine) -> Result<assay_plugin::Value, Error> {
+        let shared = self.shared.clone();
+        let finished = self.shared.run_until(async move {
+            let mut coroutine = coroutine;
+            match (&mut coroutine).await {
+                Ended::Raised => Err(coroutine.error()),
+                // SAFETY: the results are on the coroutine's stack.
+                Ended::Returned(count) => unsafe { task::first_result(&coroutine, &shared, count) },
+            }
+        });
+        match finished.await {
+            Ok(result) => result,
+            Err(reason) => Err(errors::stopped(&self.shared, reason).into()),
+        }
+    }
+
+    /// Has Lua code look at the stop flag every so many instructions.
+    fn arm_hook(&self, state: *mut lua_State) {
+        // SAFETY: an open state; threads made later inherit it from the main one.
+        unsafe {
+            for state in [state, self.shared.inner().main.get()] {
+                ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, HOOK_COUNT);
+            }
+        }
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+/// How many instructions run between two looks at the stop flag: under 0.1 ms.
+const HOOK_COUNT: c_int = 10_000;
+
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) {
+    // SAFETY: called by Lua; `push` owns nothing when it returns.
+    unsafe {
+        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, (&raw const VM_KEY).cast());
+        let vm = ffi::lua_touserdata(state, -1).cast::<crate::lua::state::Vm>();
+        ffi::lua_pop(state, 1);
+        let reason = match vm.as_ref() {
+            Some(vm) => vm.stop_reason(),
+            None => Stop::None,
+        };
+        if reason == Stop::None {
+            return;
+        }
+        // From now on at every instruction: a `pcall` around it must not go on.
+        ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
+        push_stopped(state, &*vm, reason);
+        ffi::lua_error(state);
+    }
+}
+
+#[allow(unsafe_code)]
+unsafe fn push_stopped(state: *mut lua_State, vm: &crate::lua::state::Vm, reason: Stop) {
+    // SAFETY: an open state; the stack has room in a hook.
+    unsafe { errors::push(state, vm, &errors::stopped(vm, reason), None) };
+}
+
+/// The registry's key of the VM's address.
+static VM_KEY: u8 = 0;
+
+/// Sets the stop flag when time is up, so that code which never waits ends too.
+struct Deadline(Arc<(std::sync::Mutex<bool>, std::sync::Condvar)>);
+
+impl Deadline {
+    fn start(vm: &VmRef, timeout: Duration) -> Self {
+        let shared = Arc::new((std::sync::Mutex::new(false), std::sync::Condvar::new()));
+        let watched = Arc::clone(&shared);
+        let stop = StopShared(vm.clone());
+        // A thread of its own: the VM's may be busy with Lua code.
+        let spawned = std::thread::Builder::new().name("assay-deadline".into()).spawn(move || {
+            let stop = stop;
+            let (over, signal) = &*watched;
+            let over = over.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let waited = signal.wait_timeout_while(over, timeout, |over| !*over);
+            if waited.is_ok_and(|(_, result)| result.timed_out()) {
+                stop.0.request_stop(Stop::Timeout);
+            }
+        });
+        drop(spawned);
+        Self(shared)
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+}
+
+#[allow(unsafe_code)]
+unsafe fn main_thread(state: *mut lua_State) -> *mut lua_State {
+    // SAFETY: the registry holds the main thread.
+    unsafe {
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_MAINTHREAD);
+        let main = ffi::lua_tothread(state, -1);
+        ffi::lua_pop(state, 1);
+        main
+    }
+}
+
+/// Every builtin. Raises on lack of memory; owns nothing.
+#[allow(unsafe_code)]
+unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
+    // SAFETY: called protected on a fresh state.
+    unsafe {
+        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
+        ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, (&raw const VM_KEY).cast());
+        errors::install(state);
+        task::install(state);
+        json::install(state);
+        for &family in crate::builtins::FAMILIES {
+            ffi::lua_createtable(state, 0, family.nfns as c_int);
+            native::fill(state, vm, family);
+            set_global(state, family.name.bytes());
+        }
+        for (name, functions) in
+            [("json", json::FUNCTIONS), ("env", process::ENV), ("log", process::LOG), ("async", coroutines::FUNCTIONS), ("assert", assert::FUNCTIONS)]
+        {
+            push_natives(state, vm, functions);
+            match name {
+                "json" => {
+                    ffi::lua_pushlightuserdata(state, std::ptr::null_mut());
+                    ffi::lua_setfield(state, -2, c"null".as_ptr());
+                }
+                "async" => {
+                    for (name, function) in coroutines::WAITING {
+                        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
+                        ffi::lua_pushcclosure(state, function, 1);
+                        ffi::lua_setfield(state, -2, name.as_ptr());
+                    }
+                }
+                "assert" => assert::install(state, vm),
+                _ => {}
+            }
+            set_global(state, name.as_bytes());
+        }
+        native::push(state, vm, &process::PRINT);
+        set_global(state, b"print");
+        modules::push_require(state, vm);
+        set_global(state, b"require");
+        ffi::lua_getglobal(state, c"os".as_ptr());
+        native::push(state, vm, &process::GETENV);
+        ffi::lua_setfield(state, -2, c"getenv".as_ptr());
+        ffi::lua_getglobal(state, c"coroutine".as_ptr());
+        coroutines::install(state);
+        // Native code enters as plugins only.
+        ffi::lua_getglobal(state, c"package".as_ptr());
+        ffi::lua_pushstring(state, c"".as_ptr());
+        ffi::lua_setfield(state, -2, c"cpath".as_ptr());
+        ffi::lua_pushstring(state, c"./?.lua;./?/init.lua".as_ptr());
+        ffi::lua_setfield(state, -2, c"path".as_ptr());
+        for name in [c"loadlib", c"searchers"] {
+            ffi::lua_pushnil(state);
+            ffi::lua_setfield(state, -2, name.as_ptr());
+        }
+        ffi::lua_settop(state, 0);
+        crate::plugins::install(state, vm);
+    }
+}
+
+#[allow(unsafe_code)]
+unsafe fn push_natives(state: *mut lua_State, vm: &crate::lua::state::Vm, functions: &'static [Native]) {
+    // SAFETY: as `install`'s.
+    unsafe {
+        ffi::lua_createtable(state, 0, functions.len() as c_int + 2);
+        for native in functions {
+            native::push(state, vm, native);
+            ffi::lua_setfield(state, -2, native.name.as_ptr());
+        }
+    }
+}
+
+/// Sets the value on top as a global.
+#[allow(unsafe_code)]
+unsafe fn set_global(state: *mut lua_State, name: &[u8]) {
+    // SAFETY: as `install`'s.
+    unsafe {
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_GLOBALS);
+        ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
+        ffi::lua_rotate(state, -3, -1);
+        ffi::lua_rawset(state, -3);
+        ffi::lua_pop(state, 1);
+    }
+}
+
+/// A size as people write it: `64MB`.
+pub fn display_size(bytes: usize) -> String {
+    for (unit, name) in [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")] {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
+            return format!("{}{name}", bytes / unit);
+        }
+    }
+    bytes.to_string()
+}
