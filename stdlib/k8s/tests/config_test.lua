@@ -52,7 +52,7 @@ describe("assay.k8s target", function()
   end)
   after_each(function()
     for name, value in pairs(kept) do
-      env.set(name, value or nil)
+      env.set(name, value or "")
     end
     fs.remove(folder, { recursive = true })
   end)
