@@ -260,12 +260,31 @@ pub(crate) unsafe fn raised(state: *mut lua_State, vm: &Vm) -> crate::Error {
         if status == ffi::LUA_ERRMEM {
             return crate::Error::from(errors::out_of_memory(vm)).with_traceback(traceback);
         }
-        let error = match errors::read(state, vm, ffi::lua_gettop(state)) {
+        let main = lend_error(state, vm);
+        let error = match errors::read(main, vm, ffi::lua_gettop(main)) {
             errors::Raised::Record(fields) => crate::Error::from_fields(fields),
             errors::Raised::Message(message) => crate::Error::new("error", message),
         };
+        ffi::lua_pop(main, 1);
         error.with_traceback(traceback)
     }
+}
+
+/// Pushes the error on top of a thread that raised it onto the main thread: nothing can be called
+/// on the one that raised.
+unsafe fn lend_error(state: *mut lua_State, vm: &Vm) -> *mut lua_State {
+    let main = vm.inner().main.get();
+    // SAFETY: threads of one VM; the main one never runs code, so it has room.
+    unsafe {
+        ffi::lua_checkstack(main, 8);
+        if ffi::lua_checkstack(state, 1) == 0 {
+            ffi::lua_pushstring(main, c"stack overflow".as_ptr());
+            return main;
+        }
+        ffi::lua_pushvalue(state, -1);
+        ffi::lua_xmove(state, main, 1);
+    }
+    main
 }
 
 /// The traceback of a thread that raised, as `luaL_traceback` writes it.
@@ -631,8 +650,10 @@ async fn finish(vm: &Vm, cancel: &Cancel, mut coroutine: Coroutine, done: Done) 
             }
             Ended::Raised => {
                 let traceback = traceback(vm, state);
+                let main = lend_error(state, vm);
                 let mut arena = Arena::default();
-                let val = errors::to_val(state, vm, ffi::lua_gettop(state), Some(&traceback), &mut arena);
+                let val = errors::to_val(main, vm, ffi::lua_gettop(main), Some(&traceback), &mut arena);
+                ffi::lua_pop(main, 1);
                 done.tell(abi::ERR, &val);
             }
         }
