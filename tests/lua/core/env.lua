@@ -1,0 +1,23 @@
+global assert, env, os, pcall
+
+assert.not_nil(env.get("PATH"))
+assert.eq(env.get("ASSAY_TEST_NO_SUCH_VARIABLE"), nil)
+env.set("ASSAY_TEST_VARIABLE", "a=b\xff")
+assert.eq(env.get("ASSAY_TEST_VARIABLE"), "a=b\xff")
+assert.eq(env.list().ASSAY_TEST_VARIABLE, "a=b\xff")
+assert.eq(os.getenv("ASSAY_TEST_VARIABLE"), "a=b\xff")
+env.set("ASSAY_TEST_VARIABLE", nil)
+assert.eq(env.get("ASSAY_TEST_VARIABLE"), nil)
+assert.eq(env.list().ASSAY_TEST_VARIABLE, nil)
+assert.eq(env.list().PATH, env.get("PATH"))
+env.set("ASSAY_TEST_EMPTY", "")
+assert.eq(env.get("ASSAY_TEST_EMPTY"), "")
+
+local ok, err = pcall(env.set, "A=B", "x")
+assert.eq(ok, false)
+assert.eq(err.kind, "argument")
+ok, err = pcall(env.get, "A\0B")
+assert.eq(ok, false)
+assert.eq(err.kind, "argument")
+ok, err = pcall(env.set, "ASSAY_TEST_VARIABLE", {})
+assert.contains(err.message, "env.set: argument 2: expected string, got table")

@@ -1,0 +1,39 @@
+global assert, fs, ipairs, package, pcall, require, tostring
+
+local dir = fs.tempdir()
+fs.write(dir .. "/greet.lua", "global require\nreturn { hello = 'hi', name = ... }")
+fs.write(dir .. "/deep/er.lua", "return 'deeper'")
+fs.write(dir .. "/broken.lua", "return = 1")
+fs.write(dir .. "/raises.lua", "global error\nerror({ kind = 'mine' })")
+fs.write(dir .. "/waits.lua", "global sleep\nsleep(0.01)\nreturn 'waited'")
+fs.write(dir .. "/nothing.lua", "")
+package.path = dir .. "/?.lua;" .. package.path
+
+local greet = require("greet")
+assert.eq(greet.hello, "hi")
+assert.eq(greet.name, "greet")
+assert.eq(require("greet") == greet, true)
+assert.eq(require("deep.er"), "deeper")
+assert.eq(require("waits"), "waited")
+assert.eq(require("nothing"), true)
+
+local ok, err = pcall(require, "broken")
+assert.eq(ok, false)
+assert.contains(tostring(err), "broken.lua:1:")
+ok, err = pcall(require, "raises")
+assert.eq(err.kind, "mine")
+-- A module that failed is tried again.
+fs.write(dir .. "/raises.lua", "return 'fixed'")
+assert.eq(require("raises"), "fixed")
+
+package.preload["made.up"] = function(name) return { name = name } end
+assert.eq(require("made.up").name, "made.up")
+
+for _, name in ipairs({ "", "a/b", "../x", "a..b", ".a", "a\0b" }) do
+  ok, err = pcall(require, name)
+  assert.eq(ok, false)
+  assert.eq(err.kind, "argument")
+end
+-- Native code enters as plugins only.
+assert.eq(package.cpath, "")
+fs.remove(dir, { recursive = true })

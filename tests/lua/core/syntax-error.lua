@@ -1,0 +1,5 @@
+-- exit: 1
+-- error: syntax-error.lua:5:
+global print
+
+print("a" + )
