@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result, corrupt, not_found, usage};
 use crate::host;
 use crate::image;
 use crate::layer;
-use crate::lock::{Lock, LockedPackage, LockedPlatform};
+use crate::lock::{self, Lock, LockedPackage, LockedPlatform};
 use crate::meta::{Meta, PackageManifest, Requirement};
 use crate::name::{Kind, PackageName, Request, closest};
 use crate::oci::{self, Config, Descriptor, Index, Manifest};
@@ -320,7 +320,7 @@ impl Install {
         }
         let staged = in_parallel(&fresh, |pin| {
             let source = sources.open(&pin.from)?;
-            let (descriptor, diff_id) = pin.layer(&*source, platform)?;
+            let (descriptor, diff_id) = pin.layer(platform)?;
             if self.platform.is_none() {
                 pin.check_host(&*source)?;
             }
@@ -404,17 +404,15 @@ impl Pinned {
         })
     }
 
-    fn layer(&self, source: &dyn Source, platform: Platform) -> Result<(Descriptor, Digest)> {
-        let locked = LockedPackage {
-            kind: self.package.kind,
-            name: self.package.name.clone(),
-            version: self.version.to_string(),
-            source: source.name().to_string(),
-            digest: self.digest.clone(),
-            requires: Vec::new(),
-            platforms: self.platforms.clone(),
-        };
-        let entry = locked.platform(platform)?;
+    fn layer(&self, platform: Platform) -> Result<(Descriptor, Digest)> {
+        let there: Vec<Platform> = self.platforms.iter().map(|entry| entry.platform).collect();
+        let entry = self
+            .platforms
+            .iter()
+            .find(|entry| entry.platform == platform);
+        let entry = entry.ok_or_else(|| {
+            lock::unpublished(&self.package, &self.version.to_string(), platform, &there)
+        })?;
         if entry.size > oci::MAX_LAYER {
             return Err(corrupt(format!(
                 "the layer of {} {} has {} bytes, the limit is {}",
@@ -619,6 +617,15 @@ impl<'a> Remembering<'a> {
             }
         }
         platforms.sort_by_key(|entry| entry.platform);
+        if platforms.is_empty() {
+            let there = index.platforms();
+            return Err(lock::unpublished(
+                package,
+                &version.to_string(),
+                target,
+                &there,
+            ));
+        }
         let (manifest, _) = self.manifest(package, version)?;
         let requires = manifest
             .requirements()?

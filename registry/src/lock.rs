@@ -136,30 +136,24 @@ impl LockedPackage {
     pub fn parsed_version(&self) -> Result<Version> {
         version::parse(&self.version)
     }
+}
 
-    /// What to fetch on a platform.
-    pub fn platform(&self, platform: Platform) -> Result<&LockedPlatform> {
-        let package = self.package()?;
-        self.platforms
-            .iter()
-            .find(|entry| entry.platform == platform)
-            .ok_or_else(|| {
-                let there: Vec<String> = self
-                    .platforms
-                    .iter()
-                    .map(|entry| entry.platform.to_string())
-                    .collect();
-                Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "{package} {} is not published for {platform}, only for {}",
-                        self.version,
-                        there.join(", ")
-                    ),
-                )
-                .with_hint("choose another version, or another platform with --platform")
-            })
-    }
+/// The error for a package that there is not on a platform.
+pub(crate) fn unpublished(
+    package: &PackageName,
+    version: &str,
+    platform: Platform,
+    there: &[Platform],
+) -> Error {
+    let there: Vec<String> = there.iter().map(Platform::to_string).collect();
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "{package} {version} is not published for {platform}, only for {}",
+            there.join(", ")
+        ),
+    )
+    .with_hint("choose another version, or another platform with --platform")
 }
 
 const FORMAT: u32 = 1;

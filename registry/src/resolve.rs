@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use pubgrub::{
-    DefaultStringReporter, Dependencies, DependencyProvider, Derived, External, Map,
-    PackageResolutionStatistics, PubGrubError, Ranges, ReportFormatter, Reporter, Term,
+    DefaultStringReporter, Dependencies, DependencyProvider, DerivationTree, Derived, External,
+    Map, PackageResolutionStatistics, PubGrubError, Ranges, ReportFormatter, Reporter, Term,
 };
 use semver::{Version, VersionReq};
 
@@ -72,7 +73,12 @@ pub fn resolve(
             })
             .collect()),
         Err(PubGrubError::NoSolution(tree)) => {
-            let explanation = DefaultStringReporter::report_with_formatter(&tree, &Explain);
+            let words = Explain {
+                runtime: &problem.runtime,
+                api: problem.api,
+            };
+            let explanation =
+                DefaultStringReporter::report_with_formatter(&without_gaps(&tree), &words);
             Err(Error::new(
                 ErrorKind::Conflict,
                 format!("no versions fit together\n\n{explanation}"),
@@ -227,14 +233,54 @@ fn api_point((major, minor): (u32, u32)) -> Point {
     Point(Version::new(major.into(), minor.into(), 0))
 }
 
+/// The derivation without remarks like "there is no `vault` <1.0.0 | >1.0.0", which
+/// stand beside every statement about `vault` 1.0.0 and tell people nothing. That
+/// there is no version at all of something, or none that is wanted, stays.
+fn without_gaps(tree: &Tree) -> Tree {
+    let Tree::Derived(derived) = tree else {
+        return tree.clone();
+    };
+    let (one, two) = (without_gaps(&derived.cause1), without_gaps(&derived.cause2));
+    if is_gap(&one, &two) {
+        return two;
+    }
+    if is_gap(&two, &one) {
+        return one;
+    }
+    Tree::Derived(Derived {
+        cause1: Arc::new(one),
+        cause2: Arc::new(two),
+        ..derived.clone()
+    })
+}
+
+/// Whether `gap` only says that the versions which `about` speaks of are all there are.
+fn is_gap(gap: &Tree, about: &Tree) -> bool {
+    let Tree::External(External::NoVersions(node, _)) = gap else {
+        return false;
+    };
+    match about {
+        Tree::External(External::FromDependencyOf(from, ..) | External::Custom(from, ..)) => {
+            from == node
+        }
+        Tree::External(_) => false,
+        Tree::Derived(derived) => matches!(derived.terms.get(node), Some(Term::Positive(_))),
+    }
+}
+
 /// Words for pubgrub's derivation, one sentence on each line.
-struct Explain;
+struct Explain<'a> {
+    runtime: &'a Version,
+    api: (u32, u32),
+}
+
+type Tree = DerivationTree<Node, Ranges<Point>, String>;
 
 type Externals = External<Node, Ranges<Point>, String>;
 type Deriveds = Derived<Node, Ranges<Point>, String>;
 type Terms = Map<Node, Term<Ranges<Point>>>;
 
-impl Explain {
+impl Explain<'_> {
     fn depends(
         &self,
         from: &Node,
@@ -262,15 +308,15 @@ impl Explain {
     }
 }
 
-impl ReportFormatter<Node, Ranges<Point>, String> for Explain {
+impl ReportFormatter<Node, Ranges<Point>, String> for Explain<'_> {
     type Output = String;
 
     fn format_external(&self, external: &Externals) -> String {
         match external {
             External::NotRoot(node, _) => format!("{node} is being resolved"),
-            External::NoVersions(Node::Runtime, range) => format!("this assay is not {range}"),
-            External::NoVersions(Node::Api, range) => {
-                format!("this assay does not speak plugin API {range}")
+            External::NoVersions(Node::Runtime, _) => format!("this assay is {}", self.runtime),
+            External::NoVersions(Node::Api, _) => {
+                format!("this assay speaks plugin API {}.{}", self.api.0, self.api.1)
             }
             External::NoVersions(node, range) if *range == Ranges::full() => {
                 format!("there is no {node}")
@@ -296,13 +342,15 @@ impl ReportFormatter<Node, Ranges<Point>, String> for Explain {
             [(a, Term::Positive(ra)), (b, Term::Negative(rb))]
             | [(b, Term::Negative(rb)), (a, Term::Positive(ra))] => self.depends(a, ra, b, rb),
             several => {
-                let names: Vec<String> = several
+                let mut names: Vec<String> = several
                     .iter()
                     .map(|(node, term)| match term {
                         Term::Positive(range) => self.named(node, range),
                         Term::Negative(range) => format!("not {}", self.named(node, range)),
                     })
                     .collect();
+                // The map's own order is an accident of its hash.
+                names.sort();
                 format!("{} do not fit together", names.join(" and "))
             }
         }
