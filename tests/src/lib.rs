@@ -1,1 +1,3 @@
+//! What the tests of the built artefacts share.
 
+pub mod fixtures;
