@@ -40,3 +40,12 @@ pub fn glibc() -> Option<(u32, u32)> {
     }
     highest
 }
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    #[test]
+    fn glibc_is_found_and_is_a_version_2() {
+        let (major, minor) = super::glibc().expect("this test runs on glibc");
+        assert!(major == 2 && minor >= 17, "{major}.{minor}");
+    }
+}

@@ -2,12 +2,13 @@
 
 use semver::Version;
 
+use crate::catalogue::unknown;
 use crate::digest::Digest;
 use crate::error::{Result, not_found};
-use crate::install::{package_manifest, parse_index, unknown};
 use crate::meta::PackageManifest;
 use crate::name::Request;
 use crate::oci::Annotations;
+use crate::pinned::{package_manifest, parse_index};
 use crate::platform::Platform;
 use crate::source::Source;
 

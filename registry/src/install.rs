@@ -1,29 +1,26 @@
 //! Installing: resolve or read the lock, fetch, check, and switch the root.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use semver::{Version, VersionReq};
 
+use crate::catalogue::{Remembering, Sources};
 use crate::context::Context;
-use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result, corrupt, not_found, usage};
 use crate::host;
-use crate::image;
 use crate::layer;
-use crate::lock::{self, Lock, LockedPackage, LockedPlatform};
-use crate::meta::{Meta, PackageManifest, Requirement};
-use crate::name::{Kind, PackageName, Request, closest};
-use crate::oci::{self, Config, Descriptor, Index, Manifest};
+use crate::lock::{Lock, LockedPackage};
+use crate::meta::Meta;
+use crate::name::{PackageName, Request};
+use crate::pinned::Pinned;
 use crate::platform::Platform;
-use crate::plugin_file;
 use crate::progress::Event;
 use crate::project::Project;
-use crate::resolve::{Catalogue, Problem, Release, resolve};
+use crate::resolve::{Catalogue, Problem, resolve};
 use crate::root::{LockedRoot, Root};
-use crate::source::{self, Source, SourceName};
+use crate::source::SourceName;
 use crate::version;
 
 /// What to install, and where.
@@ -71,11 +68,7 @@ impl Install {
             .into_iter()
             .map(|meta| Ok((meta.package()?, meta)))
             .collect::<Result<_>>()?;
-        let sources = Sources {
-            install: self,
-            context,
-            open: Mutex::default(),
-        };
+        let sources = Sources::new(self, context);
         match &self.project {
             Some(project) => self.run_project(project, &root, &present, &sources),
             None if self.locked => Err(usage(
@@ -242,13 +235,25 @@ impl Install {
     fn wanted(&self, catalogue: &Remembering<'_>) -> Result<Vec<(PackageName, VersionReq)>> {
         let mut wanted = Vec::new();
         for request in &self.requests {
-            if catalogue.versions(&request.package)?.is_empty() {
-                return Err(catalogue.sources.unknown(&request.package)?);
+            let package = &request.package;
+            let versions = catalogue.versions(package)?;
+            if versions.is_empty() {
+                return Err(catalogue.sources.unknown(package)?);
             }
-            wanted.push((
-                request.package.clone(),
-                request.range.clone().unwrap_or(VersionReq::STAR),
-            ));
+            let range = request.range.clone().unwrap_or(VersionReq::STAR);
+            let allowed = version::ranges(&range);
+            if !versions
+                .iter()
+                .any(|version| allowed.contains(&version::Point(version.clone())))
+            {
+                let there: Vec<String> = versions.iter().map(Version::to_string).collect();
+                let source = catalogue.sources.name_for(package);
+                return Err(
+                    not_found(format!("there is no {package} {range} in {source}"))
+                        .with_hint(format!("there are: {}", there.join(", "))),
+                );
+            }
+            wanted.push((package.clone(), range));
         }
         Ok(wanted)
     }
@@ -374,398 +379,6 @@ impl Install {
             removed: gone,
             recorded: Vec::new(),
         })
-    }
-}
-
-/// A package version with every digest that an installation needs.
-#[derive(Debug, Clone)]
-struct Pinned {
-    package: PackageName,
-    version: Version,
-    /// The name that records and the lock keep.
-    canonical: SourceName,
-    /// The source that is asked.
-    from: SourceName,
-    digest: Digest,
-    requires: Vec<String>,
-    platforms: Vec<LockedPlatform>,
-}
-
-impl Pinned {
-    fn locked(&self, project: &Project) -> Result<LockedPackage> {
-        Ok(LockedPackage {
-            kind: self.package.kind,
-            name: self.package.name.clone(),
-            version: self.version.to_string(),
-            source: self.canonical.relative_to(project.folder()),
-            digest: self.digest.clone(),
-            requires: self.requires.clone(),
-            platforms: self.platforms.clone(),
-        })
-    }
-
-    fn layer(&self, platform: Platform) -> Result<(Descriptor, Digest)> {
-        let there: Vec<Platform> = self.platforms.iter().map(|entry| entry.platform).collect();
-        let entry = self
-            .platforms
-            .iter()
-            .find(|entry| entry.platform == platform);
-        let entry = entry.ok_or_else(|| {
-            lock::unpublished(&self.package, &self.version.to_string(), platform, &there)
-        })?;
-        if entry.size > oci::MAX_LAYER {
-            return Err(corrupt(format!(
-                "the layer of {} {} has {} bytes, the limit is {}",
-                self.package,
-                self.version,
-                entry.size,
-                oci::MAX_LAYER
-            )));
-        }
-        let descriptor = Descriptor {
-            annotations: oci::Annotations::new(),
-            digest: entry.layer.clone(),
-            media_type: oci::LAYER.to_owned(),
-            platform: None,
-            size: entry.size,
-        };
-        Ok((descriptor, entry.diff_id.clone()))
-    }
-
-    /// Whether this system's C library can load the plugin.
-    fn check_host(&self, source: &dyn Source) -> Result<()> {
-        if self.package.kind != Kind::Plugin {
-            return Ok(());
-        }
-        let index = read_index(source, &self.package, &self.digest)?;
-        let needs = index
-            .annotations
-            .get(image::GLIBC_MIN)
-            .and_then(|text| plugin_file::pair(text));
-        match (needs, host::glibc()) {
-            (Some(needs), Some(has)) if needs > has => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "{} {} needs glibc {}.{}, this system has {}.{}",
-                    self.package, self.version, needs.0, needs.1, has.0, has.1
-                ),
-            )
-            .with_hint(
-                "use a newer system or image, or name the platform of another one with --platform",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The sources of one installation, opened once each.
-struct Sources<'a> {
-    install: &'a Install,
-    context: &'a Context,
-    open: Mutex<BTreeMap<SourceName, Arc<dyn Source>>>,
-}
-
-impl Sources<'_> {
-    /// A package's own source in `assay.toml`, else the default one. Never the
-    /// registry of whoever requires it: nobody else's package may slip in.
-    fn name_for(&self, package: &PackageName) -> SourceName {
-        let project = self.install.project.as_ref();
-        let own = project.and_then(|project| project.dependencies.get(package)?.source.clone());
-        own.unwrap_or_else(|| self.install.source.clone())
-    }
-
-    fn open(&self, name: &SourceName) -> Result<Arc<dyn Source>> {
-        let mut open = self
-            .open
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(source) = open.get(name) {
-            return Ok(source.clone());
-        }
-        let source = self.context.open(name)?;
-        open.insert(name.clone(), source.clone());
-        Ok(source)
-    }
-
-    fn unknown(&self, package: &PackageName) -> Result<Error> {
-        Ok(unknown(
-            &*self.open(&self.name_for(package))?,
-            package,
-            "install",
-        ))
-    }
-}
-
-/// Asks sources once for each thing, and knows what is installed besides.
-struct Remembering<'a> {
-    sources: &'a Sources<'a>,
-    present: &'a BTreeMap<PackageName, Meta>,
-    versions: RefCell<BTreeMap<PackageName, Vec<Version>>>,
-    indexes: RefCell<BTreeMap<(PackageName, Version), (Digest, Index)>>,
-}
-
-impl<'a> Remembering<'a> {
-    fn new(sources: &'a Sources<'a>, present: &'a BTreeMap<PackageName, Meta>) -> Self {
-        Remembering {
-            sources,
-            present,
-            versions: RefCell::default(),
-            indexes: RefCell::default(),
-        }
-    }
-
-    fn published(&self, package: &PackageName) -> Result<Vec<Version>> {
-        if let Some(versions) = self.versions.borrow().get(package) {
-            return Ok(versions.clone());
-        }
-        let name = self.sources.name_for(package);
-        // What came from elsewhere and is not asked for now stays what it is: a
-        // package of the same name here may be somebody else's.
-        let requests = &self.sources.install.requests;
-        let foreign = self.present.get(package).is_some_and(|meta| {
-            meta.source.as_deref() != Some(&*name.to_string())
-                && !requests.iter().any(|request| request.package == *package)
-        });
-        if foreign {
-            return Ok(Vec::new());
-        }
-        self.sources
-            .context
-            .progress
-            .event(&Event::Resolving(&name));
-        let versions = self
-            .sources
-            .open(&name)?
-            .versions(package)?
-            .unwrap_or_default();
-        self.versions
-            .borrow_mut()
-            .insert(package.clone(), versions.clone());
-        Ok(versions)
-    }
-
-    fn installed_version(&self, package: &PackageName) -> Result<Option<Version>> {
-        self.present
-            .get(package)
-            .map(Meta::parsed_version)
-            .transpose()
-    }
-
-    /// A version that is in the root and not in the source.
-    fn only_installed(&self, package: &PackageName, version: &Version) -> Result<bool> {
-        let installed = self.installed_version(package)?.as_ref() == Some(version);
-        Ok(installed && !self.published(package)?.contains(version))
-    }
-
-    fn index(&self, package: &PackageName, version: &Version) -> Result<(Digest, Index)> {
-        let key = (package.clone(), version.clone());
-        if let Some(found) = self.indexes.borrow().get(&key) {
-            return Ok(found.clone());
-        }
-        let source = self.sources.open(&self.sources.name_for(package))?;
-        let (digest, bytes) = source.index(package, version)?.ok_or_else(|| {
-            not_found(format!(
-                "{package} {version} is listed in {} but not there",
-                source.name()
-            ))
-        })?;
-        let index = parse_index(&*source, package, &bytes)?;
-        self.indexes
-            .borrow_mut()
-            .insert(key, (digest.clone(), index.clone()));
-        Ok((digest, index))
-    }
-
-    fn manifest(
-        &self,
-        package: &PackageName,
-        version: &Version,
-    ) -> Result<(PackageManifest, Option<String>)> {
-        if self.only_installed(package, version)? {
-            return Ok((self.present[package].manifest(), None));
-        }
-        let (_, index) = self.index(package, version)?;
-        let name = self.sources.name_for(package);
-        let manifest = package_manifest(&index, package, version).map_err(|error| {
-            error.context(format!(
-                "{package} {version} in {name} is not an Assay package"
-            ))
-        })?;
-        Ok((manifest, index.annotations.get(image::API).cloned()))
-    }
-
-    /// Reads a version's manifests and configs: of every platform for a lock,
-    /// else only of the one that is installed.
-    fn pin(
-        &self,
-        package: &PackageName,
-        version: &Version,
-        every_platform: bool,
-    ) -> Result<Pinned> {
-        let name = self.sources.name_for(package);
-        let source = self.sources.open(&name)?;
-        let (digest, index) = self.index(package, version)?;
-        let install = self.sources.install;
-        let target = install.platform.map_or_else(Platform::host, Ok)?;
-        let mut platforms = Vec::new();
-        for entry in &index.manifests {
-            let Some(platform) = entry.platform.as_ref().and_then(oci::PlatformEntry::known) else {
-                continue;
-            };
-            if every_platform || platform == target {
-                platforms.push(read_platform(&*source, package, platform, entry)?);
-            }
-        }
-        platforms.sort_by_key(|entry| entry.platform);
-        if platforms.is_empty() {
-            let there = index.platforms();
-            return Err(lock::unpublished(
-                package,
-                &version.to_string(),
-                target,
-                &there,
-            ));
-        }
-        let (manifest, _) = self.manifest(package, version)?;
-        let requires = manifest
-            .requirements()?
-            .into_iter()
-            .filter_map(|requirement| match requirement {
-                Requirement::Package(package, _) => Some(package.path()),
-                Requirement::Runtime(_) => None,
-            });
-        Ok(Pinned {
-            package: package.clone(),
-            version: version.clone(),
-            canonical: name.clone(),
-            from: name,
-            digest,
-            requires: requires.collect::<BTreeSet<_>>().into_iter().collect(),
-            platforms,
-        })
-    }
-}
-
-impl Catalogue for Remembering<'_> {
-    fn versions(&self, package: &PackageName) -> Result<Vec<Version>> {
-        let mut versions = self.published(package)?;
-        if let Some(installed) = self
-            .installed_version(package)?
-            .filter(|v| !versions.contains(v))
-        {
-            versions.push(installed);
-        }
-        Ok(versions)
-    }
-
-    fn release(&self, package: &PackageName, version: &Version) -> Result<Release> {
-        let (manifest, api) = self.manifest(package, version)?;
-        Ok(Release {
-            requirements: manifest.requirements()?,
-            api: api.as_deref().and_then(plugin_file::pair),
-        })
-    }
-}
-
-/// The error for a package that a source does not have, with the best guess at
-/// what was meant; `verb` is the command to try.
-pub(crate) fn unknown(source: &dyn Source, package: &PackageName, verb: &str) -> Error {
-    let error = not_found(format!("there is no {package} in {}", source.name()));
-    // A registry need not list its packages; then there is no suggestion.
-    let known = source.packages().unwrap_or_default();
-    if let Some(other) = known
-        .iter()
-        .find(|known| known.kind != package.kind && known.name == package.name)
-    {
-        return error.with_hint(format!(
-            "there is a {other}: assay {verb} {}",
-            other.typed()
-        ));
-    }
-    let typed: Vec<String> = known.iter().map(PackageName::typed).collect();
-    match closest(&package.typed(), typed.iter().map(String::as_str)) {
-        Some(close) => error.with_hint(format!("did you mean `{close}`? assay {verb} {close}")),
-        None if !typed.is_empty() && typed.len() <= 20 => {
-            error.with_hint(format!("there are: {}", typed.join(", ")))
-        }
-        None => error.with_hint("check the name, or name another source with --registry"),
-    }
-}
-
-/// Reads an index by digest.
-pub(crate) fn read_index(
-    source: &dyn Source,
-    package: &PackageName,
-    digest: &Digest,
-) -> Result<Index> {
-    parse_index(source, package, &source.document(package, digest)?)
-}
-
-pub(crate) fn parse_index(
-    source: &dyn Source,
-    package: &PackageName,
-    bytes: &[u8],
-) -> Result<Index> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        corrupt(format!(
-            "what {} has for {package} is not an image index",
-            source.name()
-        ))
-        .with_source(error)
-        .with_hint("it was not published by assay: check the name and the source")
-    })
-}
-
-/// The annotation, checked against the name and version that it was found under.
-pub(crate) fn package_manifest(
-    index: &Index,
-    package: &PackageName,
-    version: &Version,
-) -> Result<PackageManifest> {
-    let text = index
-        .annotations
-        .get(image::MANIFEST)
-        .ok_or_else(|| corrupt(format!("its index has no annotation `{}`", image::MANIFEST)))?;
-    let manifest = PackageManifest::from_json(text)?;
-    if manifest.package()? != *package || version::parse(&manifest.version)? != *version {
-        return Err(corrupt(format!(
-            "it says that it is {} {}",
-            manifest.package()?,
-            manifest.version
-        )));
-    }
-    Ok(manifest)
-}
-
-fn read_platform(
-    source: &dyn Source,
-    package: &PackageName,
-    platform: Platform,
-    entry: &Descriptor,
-) -> Result<LockedPlatform> {
-    let broken = |what: &str| {
-        corrupt(format!(
-            "the {what} of {package} for {platform} in {} is not valid",
-            source.name()
-        ))
-    };
-    let manifest: Manifest = serde_json::from_slice(&source.document(package, &entry.digest)?)
-        .map_err(|error| broken("manifest").with_source(error))?;
-    let config: Config =
-        serde_json::from_slice(&source::read_blob(source, package, &manifest.config)?)
-            .map_err(|error| broken("config").with_source(error))?;
-    match (
-        manifest.layers.as_slice(),
-        config.rootfs.diff_ids.as_slice(),
-    ) {
-        ([layer], [diff_id]) if layer.media_type == oci::LAYER => Ok(LockedPlatform {
-            platform,
-            manifest: entry.digest.clone(),
-            layer: layer.digest.clone(),
-            diff_id: diff_id.clone(),
-            size: layer.size,
-        }),
-        _ => Err(broken("manifest").with_hint("a package has exactly one layer, tar with gzip")),
     }
 }
 

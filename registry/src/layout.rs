@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result, corrupt, not_found};
 use crate::name::PackageName;
 use crate::oci::{self, Annotations, Descriptor, Index};
+use crate::publish;
 use crate::source::{Source, SourceName};
 use crate::version;
 
@@ -80,23 +81,32 @@ impl Layout {
 
     /// Adds or replaces an entry of `index.json`, safe against others who do the same.
     pub fn tag(&self, reference: &str, descriptor: &Descriptor) -> Result<()> {
-        let lock = fs_err::File::open(self.path.join(MARKER))?;
-        lock.lock()?;
+        let _lock = self.lock()?;
+        self.put(reference, descriptor)
+    }
+
+    /// The same for whoever holds the lock.
+    fn put(&self, reference: &str, descriptor: &Descriptor) -> Result<()> {
         let mut index = self.table()?;
-        index.manifests.retain(|entry| {
-            entry.annotations.get(oci::REF_NAME).map(String::as_str) != Some(reference)
-        });
+        index
+            .manifests
+            .retain(|entry| reference_of(entry) != Some(reference));
         let mut entry = descriptor.clone();
         entry
             .annotations
             .insert(oci::REF_NAME.to_owned(), reference.to_owned());
         index.manifests.push(entry);
-        index.manifests.sort_by(|a, b| {
-            a.annotations
-                .get(oci::REF_NAME)
-                .cmp(&b.annotations.get(oci::REF_NAME))
-        });
+        index
+            .manifests
+            .sort_by(|a, b| reference_of(a).cmp(&reference_of(b)));
         write_atomically(&self.path.join(TABLE), &oci::to_json(&index))
+    }
+
+    /// Held while `index.json` is read and written again.
+    fn lock(&self) -> Result<fs_err::File> {
+        let lock = fs_err::File::open(self.path.join(MARKER))?;
+        lock.lock()?;
+        Ok(lock)
     }
 
     /// The layout's table of contents.
@@ -212,8 +222,24 @@ impl Source for Layout {
         bytes: &[u8],
     ) -> Result<()> {
         self.write_blob(&descriptor.digest, bytes)?;
-        self.tag(&format!("{}:{version}", package.path()), descriptor)
+        let _lock = self.lock()?;
+        // Whoever publishes at the same time may have been first.
+        let there = self.index(package, version)?;
+        if let Some((digest, _)) = there.filter(|(digest, _)| *digest != descriptor.digest) {
+            return Err(publish::exists(
+                package,
+                version,
+                self,
+                &digest,
+                &descriptor.digest,
+            ));
+        }
+        self.put(&format!("{}:{version}", package.path()), descriptor)
     }
+}
+
+fn reference_of(entry: &Descriptor) -> Option<&str> {
+    entry.annotations.get(oci::REF_NAME).map(String::as_str)
 }
 
 fn missing(layout: &Layout, package: &PackageName, digest: &Digest) -> Error {

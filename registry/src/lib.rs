@@ -68,6 +68,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod catalogue;
 pub mod context;
 pub mod credentials;
 pub mod digest;
@@ -83,6 +84,7 @@ pub mod manifest;
 pub mod meta;
 pub mod name;
 pub mod oci;
+mod pinned;
 pub mod platform;
 pub mod plugin_file;
 pub mod progress;

@@ -3,7 +3,9 @@
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
+use crate::name::PackageName;
 use crate::source::Source;
+use semver::Version;
 
 /// What became of one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +24,12 @@ pub fn publish(image: &Image, to: &dyn Source) -> Result<Published> {
         if there == index.digest {
             return Ok(Published::Unchanged(there));
         }
-        return Err(Error::new(
-            ErrorKind::Exists,
-            format!(
-                "{} {} is published in {} with other content ({}, this is {})",
-                image.package,
-                image.version,
-                to.name(),
-                there.short(),
-                index.digest.short()
-            ),
-        )
-        .with_hint(
-            "published versions never change: raise the version in the manifest and publish again",
+        return Err(exists(
+            &image.package,
+            &image.version,
+            to,
+            &there,
+            &index.digest,
         ));
     }
     for (descriptor, bytes) in &image.blobs {
@@ -45,4 +40,26 @@ pub fn publish(image: &Image, to: &dyn Source) -> Result<Published> {
     }
     to.push_index(&image.package, &image.version, index, index_bytes)?;
     Ok(Published::New(index.digest.clone()))
+}
+
+/// The error for a version that is there already, with other content.
+pub(crate) fn exists(
+    package: &PackageName,
+    version: &Version,
+    to: &dyn Source,
+    there: &Digest,
+    this: &Digest,
+) -> Error {
+    Error::new(
+        ErrorKind::Exists,
+        format!(
+            "{package} {version} is published in {} with other content ({}, this is {})",
+            to.name(),
+            there.short(),
+            this.short()
+        ),
+    )
+    .with_hint(
+        "published versions never change: raise the version in the manifest and publish again",
+    )
 }

@@ -339,7 +339,7 @@ impl LockedRoot {
                 .skip(1)
                 .take_while(|folder| *folder != root);
             for folder in below {
-                if std::fs::remove_dir(folder).is_err() {
+                if fs_err::remove_dir(folder).is_err() {
                     break;
                 }
             }
@@ -384,7 +384,7 @@ impl Drop for LockedRoot {
     /// now, the next one that takes the lock does it.
     fn drop(&mut self) {
         if !self.root.path.join(JOURNAL).exists() {
-            let _ = std::fs::remove_dir_all(self.root.path.join(STAGING));
+            let _ = fs_err::remove_dir_all(self.root.path.join(STAGING));
         }
     }
 }

@@ -98,10 +98,12 @@ fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     }
     drop(target);
     drop(context);
-    terminal::talk(&match unchanged {
-        0 => format!("published {new} packages to {to}"),
-        _ => format!("published {new} packages to {to}, {unchanged} were there already"),
-    });
+    let packages = if new == 1 { "package" } else { "packages" };
+    let mut text = format!("published {new} {packages} to {to}");
+    if unchanged > 0 {
+        text.push_str(&format!(", {unchanged} were there already"));
+    }
+    terminal::talk(&text);
     Ok(ExitCode::SUCCESS)
 }
 

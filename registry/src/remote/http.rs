@@ -47,7 +47,9 @@ impl Http {
         settings: &RegistrySettings,
         progress: Arc<dyn Progress>,
     ) -> Result<Self> {
-        let plain = settings.plain_http || is_loopback(host);
+        // A loopback registry with TLS is one whose certificates someone cared about.
+        let has_tls = settings.ca.is_some() || settings.insecure;
+        let plain = settings.plain_http || (is_loopback(host) && !has_tls);
         let scheme = if plain { "http" } else { "https" };
         let real_host = if host == "docker.io" {
             "registry-1.docker.io"
@@ -312,7 +314,7 @@ fn tls(host: &str, settings: &RegistrySettings) -> Result<TlsConfig> {
         roots.extend(more);
     }
     for folder in ["/etc/containers/certs.d", "/etc/docker/certs.d"] {
-        let entries = std::fs::read_dir(Path::new(folder).join(host))
+        let entries = fs_err::read_dir(Path::new(folder).join(host))
             .into_iter()
             .flatten()
             .flatten();

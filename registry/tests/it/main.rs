@@ -2,6 +2,7 @@
 //! directories, real registries and hostile servers.
 
 mod credentials;
+mod documentation;
 mod hostile;
 mod interruption;
 mod messages;

@@ -292,7 +292,7 @@ fn libraries_that_cannot_be_published() {
     lab.write("l/solo/README.md", "# solo");
     assert!(publish("version: 0.1.0\nlibraries: [{name: solo}]").contains("holds no Lua files"));
     lab.write("l/solo/init.lua", "return {}");
-    std::os::unix::fs::symlink("/etc/passwd", lab.path("l/solo/link.lua")).unwrap();
+    fs_err::os::unix::fs::symlink("/etc/passwd", lab.path("l/solo/link.lua")).unwrap();
     assert!(
         publish("version: 0.1.0\nlibraries: [{name: solo}]")
             .contains("is neither a file nor a folder")

@@ -173,3 +173,42 @@ fn tls_is_spoken_with_every_host_but_loopback() {
         done.stderr
     );
 }
+
+#[test]
+fn a_registry_with_its_own_ca() {
+    let registry = crate::support::Registry::start_with_tls();
+    let lab = Lab::new();
+    let settings = |lines: &str| {
+        let text = format!("[registries.\"{}\"]\n{lines}\n", registry.host);
+        lab.write("assay.toml", text);
+    };
+    let info = || lab.run(&["info", "solo", "--registry", &registry.prefix]);
+    lab.write("ca.pem", registry.ca());
+    settings("ca = \"ca.pem\"");
+    lab.publish_library(&registry.prefix, "solo", "1.0.0", "");
+    assert_eq!(info().code, 0);
+
+    lab.write("other.pem", crate::support::certificate().cert.pem());
+    settings("ca = \"other.pem\"");
+    let done = info();
+    assert_eq!(done.code, 1);
+    assert!(
+        done.stderr
+            .contains(&format!("error: https://{}/v2/", registry.host))
+            && done
+                .stderr
+                .contains("\n\nhint: if the registry has its own CA, name it: "),
+        "{}",
+        done.stderr
+    );
+    settings("insecure = true");
+    assert_eq!(info().code, 0);
+    settings("ca = \"assay.toml\"");
+    let done = info();
+    assert_eq!(done.code, 2);
+    assert!(
+        done.stderr.contains("assay.toml holds no certificate"),
+        "{}",
+        done.stderr
+    );
+}

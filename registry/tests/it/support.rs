@@ -177,7 +177,7 @@ pub fn output(command: &mut Command) -> Output {
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Digest>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
+    let Ok(entries) = fs_err::read_dir(folder) else {
         return;
     };
     for entry in entries.map(Result::unwrap) {
@@ -255,11 +255,32 @@ impl Registry {
         Registry::start_with("auth: {htpasswd: {realm: test, path: htpasswd}}\n")
     }
 
-    fn start_with(auth: &str) -> Self {
+    /// With TLS and a certificate of its own, `ca`.
+    pub fn start_with_tls() -> Self {
+        Registry::start_with("http: {tls: {certificate: cert.pem, key: key.pem}}\n")
+    }
+
+    /// The certificate of a registry with TLS.
+    pub fn ca(&self) -> String {
+        fs_err::read_to_string(self.folder.path().join("cert.pem")).unwrap()
+    }
+
+    fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let key = certificate();
+        fs_err::write(folder.path().join("cert.pem"), key.cert.pem()).unwrap();
+        fs_err::write(
+            folder.path().join("key.pem"),
+            key.signing_key.serialize_pem(),
+        )
+        .unwrap();
+        let (auth, tls) = match more.strip_prefix("http: {") {
+            Some(tls) => ("", format!(", {}", tls.trim_end_matches("}\n"))),
+            None => (more, String::new()),
+        };
         fs_err::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
         let config = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0', secret: test}}\n{auth}",
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0', secret: test{tls}}}\n{auth}",
             folder.path().join("storage").display()
         );
         fs_err::write(folder.path().join("config.yml"), config).unwrap();
@@ -280,7 +301,7 @@ impl Registry {
                 "docker-registry ended before it listened"
             );
             if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.split('"').next().unwrap().to_owned();
+                break rest.split(['"', ',']).next().unwrap().to_owned();
             }
         };
         // Nobody reads the rest, but a full pipe would stop the registry.
@@ -301,6 +322,11 @@ impl Registry {
             &hex[..2]
         ))
     }
+}
+
+/// A certificate for 127.0.0.1 that only its owner trusts.
+pub fn certificate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap()
 }
 
 impl Drop for Registry {
