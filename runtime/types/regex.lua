@@ -24,7 +24,7 @@ function regex.match(text, pattern) end
 ---@return regex.Match?
 function regex.find(text, pattern) end
 
----All matches that do not overlap, in order.
+---All matches that do not overlap, in order. More than 1,000,000 raise `size`.
 ---@param text string any bytes
 ---@param pattern string
 ---@return regex.Match[]

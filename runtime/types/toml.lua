@@ -6,7 +6,8 @@ toml = {}
 
 ---Reads a document. Dates and times become text as RFC 3339 has it: `1979-05-27T07:32:00Z`, `1979-05-27`.
 ---
----A faulty text raises `syntax` with line and column, as do integers beyond 64 bits.
+---A faulty text raises `syntax` with line and column, as do integers beyond 64 bits. More than 8 MiB raise
+---`size`.
 ---@param text string UTF-8
 ---@return table
 function toml.parse(text) end

@@ -5,7 +5,7 @@
 ---has the key `"1"`.
 ---
 ---A faulty text raises `syntax` with line and column. So do a key that is there twice, collections nested
----deeper than 128, and aliases that repeat more than 16 MiB of content.
+---deeper than 128, more than 1,000,000 nodes, and aliases that repeat more than 16 MiB of content.
 ---@class yaml
 yaml = {}
 

@@ -34,14 +34,22 @@ fn find(text: &[u8], pattern: &str) -> Result<Option<Value>> {
     Ok(captures.map(|captures| found(&regex, &captures, &subject)))
 }
 
+/// They are made outside of the Lua heap, whose limit they would pass by.
+const MAX_MATCHES: usize = 1_000_000;
+
 fn find_all(text: &[u8], pattern: &str) -> Result<Value> {
     let (regex, subject) = (compiled(pattern)?, Subject::new(text));
-    let matches = regex.captures_iter(&subject.text);
-    Ok(Value::List(
-        matches
-            .map(|captures| found(&regex, &captures, &subject))
-            .collect(),
-    ))
+    let mut matches = Vec::new();
+    for captures in regex.captures_iter(&subject.text) {
+        if matches.len() == MAX_MATCHES {
+            return Err(
+                Error::new("size", format!("more than {MAX_MATCHES} matches"))
+                    .hint("search in parts, such as the lines of fs.lines"),
+            );
+        }
+        matches.push(found(&regex, &captures, &subject));
+    }
+    Ok(Value::List(matches))
 }
 
 fn replace(text: &[u8], pattern: &str, replacement: &[u8]) -> Result<Vec<u8>> {
@@ -287,6 +295,14 @@ mod tests {
         assert_eq!(none, Value::List(Vec::new()));
         let empty: Value = host.call("find_all", ("é", "")).unwrap();
         assert!(matches!(empty, Value::List(all) if all.len() == 2));
+    }
+
+    #[test]
+    fn endless_matches_end() {
+        let host = Host::new(&FAMILY);
+        let text = "a".repeat(MAX_MATCHES);
+        let error = host.call::<Value>("find_all", (&*text, "")).unwrap_err();
+        assert_eq!(error.message(), "more than 1000000 matches");
     }
 
     #[test]

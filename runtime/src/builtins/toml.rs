@@ -17,7 +17,19 @@ family! {
     },
 }
 
+/// What is read is made outside of the Lua heap, whose limit it would pass by.
+const MAX_SIZE: usize = 8 << 20;
+
 fn parse(text: &str) -> Result<Value> {
+    if text.len() > MAX_SIZE {
+        return Err(Error::new(
+            "size",
+            format!(
+                "a text of {} bytes, where {MAX_SIZE} are the most",
+                text.len()
+            ),
+        ));
+    }
     let wrong = |offset: usize, what: &str| {
         let before = &text[..text.floor_char_boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
@@ -292,6 +304,8 @@ mod tests {
             let error = parse(&text).unwrap_err();
             assert!(error.message().contains("recursion"), "{error:?}");
         }
+        let error = parse(&" ".repeat(MAX_SIZE + 1)).unwrap_err();
+        assert_eq!(error.kind(), "size");
         let error: Error = Host::new(&FAMILY)
             .call::<Value>("parse", (&b"a = '\xff'"[..],))
             .unwrap_err();

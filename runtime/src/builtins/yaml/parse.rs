@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 128;
 /// How much content aliases may repeat, counting a node as `NODE` bytes.
 const MAX_REPEATED: usize = 16 << 20;
 const NODE: usize = 64;
+/// How many nodes a text may have: they are made outside of the Lua heap, whose limit they would
+/// pass by.
+const MAX_NODES: usize = 1_000_000;
 
 /// All documents that are not empty, or with `keep_null` all.
 pub(super) fn documents(text: &str, keep_null: bool) -> Result<Vec<Value>> {
@@ -34,7 +37,12 @@ pub(super) fn documents(text: &str, keep_null: bool) -> Result<Vec<Value>> {
             place::in_text(mark.line(), mark.col() + 1, error.info())
         })?;
         match event {
-            Event::DocumentStart(..) => layout = Layout::default(),
+            Event::DocumentStart(..) => {
+                layout = Layout {
+                    count: layout.count,
+                    ..Layout::default()
+                };
+            }
             Event::DocumentEnd => {
                 let mut values = Values {
                     nodes: &layout.nodes,
@@ -62,7 +70,7 @@ struct Node<'t> {
     /// Where it begins.
     at: Place,
     /// The index behind its last descendant; 0 while it is open.
-    end: usize,
+    end: u32,
 }
 
 enum Content<'t> {
@@ -88,13 +96,13 @@ enum Tag {
 
 #[derive(Clone, Copy)]
 struct Place {
-    line: usize,
-    column: usize,
+    line: u32,
+    column: u32,
 }
 
 impl Place {
     fn error(self, what: impl std::fmt::Display) -> Error {
-        place::in_text(self.line, self.column, what)
+        place::in_text(self.line as usize, self.column as usize, what)
     }
 }
 
@@ -103,13 +111,15 @@ struct Layout<'t> {
     nodes: Vec<Node<'t>>,
     open: Vec<usize>,
     anchors: HashMap<usize, usize>,
+    /// Of all documents so far.
+    count: usize,
 }
 
 impl<'t> Layout<'t> {
     fn add(&mut self, event: Event<'t>, span: Span) -> Result<()> {
         let at = Place {
-            line: span.start.line(),
-            column: span.start.col() + 1,
+            line: span.start.line() as u32,
+            column: span.start.col() as u32 + 1,
         };
         let (content, anchor, tag) = match event {
             Event::Scalar(text, ScalarStyle::Plain, anchor, tag) => {
@@ -128,13 +138,17 @@ impl<'t> Layout<'t> {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(index) = self.open.pop() {
-                    self.nodes[index].end = self.nodes.len();
+                    self.nodes[index].end = self.nodes.len() as u32;
                 }
                 return Ok(());
             }
             _ => return Ok(()),
         };
         let index = self.nodes.len();
+        self.count += 1;
+        if self.count > MAX_NODES {
+            return Err(at.error(format_args!("more than {MAX_NODES} nodes")));
+        }
         let is_open = matches!(content, Content::List | Content::Map);
         if is_open {
             self.open.push(index);
@@ -146,7 +160,7 @@ impl<'t> Layout<'t> {
             content,
             tag: tag.map_or(Tag::None, |tag| known(&tag)),
             at,
-            end: if is_open { 0 } else { index + 1 },
+            end: if is_open { 0 } else { index as u32 + 1 },
         });
         Ok(())
     }
@@ -309,9 +323,11 @@ impl<'n> Values<'n, '_> {
 
     fn children(&self, index: usize) -> impl Iterator<Item = usize> + use<'n> {
         let nodes: &'n [Node<'_>] = self.nodes;
-        let end = nodes[index].end;
-        std::iter::successors(Some(index + 1), |child| Some(nodes.get(*child)?.end))
-            .take_while(move |child| *child < end)
+        let end = nodes[index].end as usize;
+        std::iter::successors(Some(index + 1), |child| {
+            Some(nodes.get(*child)?.end as usize)
+        })
+        .take_while(move |child| *child < end)
     }
 
     fn without_null(&self, value: Value) -> Value {

@@ -327,6 +327,22 @@ fn large_documents_are_fine() {
 }
 
 #[test]
+fn endless_documents_end() {
+    let error = parse_error(&"- a\n".repeat(1_000_001));
+    assert_eq!(
+        error.message(),
+        "line 1000000, column 3: more than 1000000 nodes"
+    );
+    let error = Host::new(&FAMILY)
+        .call::<Value>("parse_all", ("--- a\n".repeat(1_000_001),))
+        .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "line 1000001, column 5: more than 1000000 nodes"
+    );
+}
+
+#[test]
 fn layout() {
     let value = map([
         (
