@@ -12,6 +12,8 @@ pub struct Cursor<'a> {
     pub(crate) call: &'a Call,
     rest: std::slice::Iter<'a, Val>,
     this: Option<AnyObject>,
+    /// Whether `this` turned out to be an object of this kit.
+    pub(crate) this_is_ours: bool,
     position: usize,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Cursor<'a> {
             call,
             rest: args.iter(),
             this,
+            this_is_ours: false,
             position: 0,
         }
     }
@@ -174,7 +177,9 @@ impl<T: Object> Arg for Ref<T> {
     type Item<'a> = Ref<T>;
     fn take<'a>(cursor: &mut Cursor<'a>) -> Result<Ref<T>> {
         if let Some(this) = cursor.this.take() {
-            return Ref::from_any(&this);
+            let this = Ref::from_any(&this)?;
+            cursor.this_is_ours = true;
+            return Ok(this);
         }
         let view = cursor.next();
         match view.map(View::kind) {

@@ -96,18 +96,16 @@ handlers!(A, B, C, D, E, F, G, H);
 /// `call` must be a live call block of the host.
 #[doc(hidden)]
 pub unsafe fn call_sync<M, F: Handler<M>>(function: &F, call: *mut Call) -> i32 {
-    // SAFETY: the caller's promise.
-    let call = unsafe { &*call };
+    // SAFETY: the caller's promise; the cursor does not outlive this call.
+    let (call, mut cursor) = unsafe { (&*call, Cursor::new(&*call)) };
     let result = panic::contain(|| {
-        // SAFETY: as above; the cursor does not outlive this call.
-        let outcome = function
-            .invoke(&mut unsafe { Cursor::new(call) })?
-            .into_result()?;
+        let outcome = function.invoke(&mut cursor)?.into_result()?;
         set(call.ret, &outcome)
     });
+    let this = own_this(call, &cursor);
     finish(
         call.ret,
-        result.unwrap_or_else(|error| Err(poison(call.this, error))),
+        result.unwrap_or_else(|error| Err(poison(this, error))),
     )
 }
 
@@ -115,22 +113,40 @@ pub unsafe fn call_sync<M, F: Handler<M>>(function: &F, call: *mut Call) -> i32 
 /// `call` must be a live call block of the host.
 #[doc(hidden)]
 pub unsafe fn call_async<M, F: AsyncHandler<M>>(function: &F, call: *mut Call) -> i32 {
-    // SAFETY: the caller's promise.
+    let result = {
+        // SAFETY: the caller's promise; the future owns what it took from the cursor.
+        let (call, mut cursor) = unsafe { (&*call, Cursor::new(&*call)) };
+        let started = panic::contain(|| function.start(&mut cursor));
+        let this = own_this(call, &cursor);
+        match started {
+            Ok(Ok(future)) => {
+                let this = (!this.is_null())
+                    // SAFETY: a live object for the call.
+                    .then(|| unsafe { AnyObject::retained(this) });
+                Ok(task(async move { future.await.into_result() }, this))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(panic) => Err(poison(this, panic)),
+        }
+    };
+    // SAFETY: as above; nothing borrows from the block any more.
     let call = unsafe { &mut *call };
-    let started = panic::contain(|| {
-        // SAFETY: as above; the future owns what it took from the cursor.
-        let future = function.start(&mut unsafe { Cursor::new(call) })?;
-        let this = (!call.this.is_null())
-            // SAFETY: a live object for the call.
-            .then(|| unsafe { AnyObject::retained(call.this) });
-        Ok(task(async move { future.await.into_result() }, this))
-    });
-    match started.unwrap_or_else(|error| Err(poison(call.this, error))) {
+    match result {
         Ok(task) => {
             call.task = task;
             abi::PENDING
         }
         Err(error) => finish(call.ret, Err(error)),
+    }
+}
+
+/// The object of a method call, when it is one of this kit: a script can take a method from one
+/// object and call it with another.
+fn own_this(call: &Call, cursor: &Cursor<'_>) -> *const abi::ObjHdr {
+    if cursor.this_is_ours {
+        call.this
+    } else {
+        std::ptr::null()
     }
 }
 
@@ -157,8 +173,8 @@ pub fn fail(ret: *mut Ret, error: Error) -> i32 {
 /// An object whose method panicked may be half-changed: no other call may see it.
 fn poison(this: *const abi::ObjHdr, error: Error) -> Error {
     if !this.is_null() && error.kind() == "panic" {
-        // SAFETY: a live object for the call. Only objects of this kit get here (their methods are
-        // entered through it), and their flag is at a fixed place.
+        // SAFETY: a live object for the call, of this kit (`own_this`), whose flag is at a fixed
+        // place.
         unsafe { crate::object::poison(this) };
     }
     error

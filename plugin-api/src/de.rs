@@ -98,11 +98,28 @@ impl de::Error for Failure {
     }
 
     fn invalid_type(got: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("expected {expected}, got {got}"))
+        Self::new(format!("expected {}, got {got}", readable(expected)))
+    }
+
+    fn invalid_value(got: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(got, expected)
     }
 
     fn invalid_length(len: usize, expected: &dyn de::Expected) -> Self {
         Self::new(format!("expected {expected}, got {len} items"))
+    }
+}
+
+/// What serde says of numbers is Rust's name of their type.
+fn readable(expected: &dyn de::Expected) -> String {
+    let expected = expected.to_string();
+    match expected.as_str() {
+        "u8" => "an integer from 0 to 255".into(),
+        "u16" => "an integer from 0 to 65535".into(),
+        "u32" => "an integer from 0 to 4294967295".into(),
+        "u64" | "usize" => "an integer from 0 on".into(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer in range".into(),
+        _ => expected,
     }
 }
 
@@ -149,7 +166,7 @@ impl<'a> De<'a> {
             Kind::Float(float) if integral(float).is_some() => {
                 visitor.visit_i64(integral(float).unwrap_or_default())
             }
-            _ => Err(self.mismatch(&visitor)),
+            _ => Err(self.mismatch(&"an integer")),
         }
     }
 }
@@ -213,6 +230,18 @@ impl<'a> Deserializer<'a> for De<'a> {
     }
 
     fn deserialize_u16<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_u8<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_i16<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_i8<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.integer(visitor)
     }
 
@@ -336,7 +365,7 @@ impl<'a> Deserializer<'a> for De<'a> {
 
     forward_to_deserialize_any! {
         <W: Visitor<'a>>
-        i8 i16 i128 u8 u128 f32 char unit unit_struct tuple tuple_struct identifier ignored_any
+        i128 u128 f32 char unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 

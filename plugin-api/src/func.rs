@@ -109,10 +109,12 @@ enum Received<T> {
 unsafe extern "C" fn slot_set<T: OwnedArg>(ret: *mut Ret, val: *const Val) {
     // SAFETY: `ret` is the first field of the slot of `call_now`, and `val` is lent.
     let (slot, view) = unsafe { (&mut *ret.cast::<Slot<T>>(), View::new(&*val)) };
-    slot.result = Some(match view.kind() {
+    // Below this is the host: a `Deserialize` that panics must not get there.
+    let received = panic::contain(|| match view.kind() {
         Ok(crate::value::Kind::Error(_)) => Received::Error(Error::from_view(view)),
         _ => Received::Value(T::from_view(Some(view))),
     });
+    slot.result = Some(received.unwrap_or_else(|error| Received::Value(Err(error))));
 }
 
 struct Shared<T> {
@@ -175,7 +177,7 @@ impl<T> Future for FuncCall<T> {
 impl<T> Drop for FuncCall<T> {
     fn drop(&mut self) {
         let waiting = matches!(lock(&self.shared).state, State::Waiting(_));
-        if waiting && self.ticket != 0 {
+        if waiting {
             // SAFETY: a live function; a ticket that has ended meanwhile is ignored.
             unsafe { (self.func.vt().cancel)(self.func.0, self.ticket) };
         }
@@ -237,6 +239,10 @@ into_args!(A);
 into_args!(A, B);
 into_args!(A, B, C);
 into_args!(A, B, C, D);
+into_args!(A, B, C, D, E);
+into_args!(A, B, C, D, E, F);
+into_args!(A, B, C, D, E, F, G);
+into_args!(A, B, C, D, E, F, G, H);
 
 impl IntoArgs for Vec<crate::value::Value> {
     fn to_vals(&self, arena: &mut Arena) -> Result<Vec<Val>> {

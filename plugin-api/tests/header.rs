@@ -290,14 +290,25 @@ fn header() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("include/assay_plugin.h")
 }
 
-fn scratch(name: &str) -> PathBuf {
+pub fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&dir).unwrap();
     dir
 }
 
 fn compile(dir: &Path, file: &str, program: &str, args: &[&str]) {
-    std::fs::write(dir.join(file), program).unwrap();
+    let source = dir.join(file);
+    std::fs::write(&source, program).unwrap();
+    compile_with(&source, args);
+}
+
+pub fn compile_to(source: &Path, to: &Path, args: &[&str]) {
+    let mut args = args.to_vec();
+    args.extend(["-o", to.to_str().unwrap()]);
+    compile_with(source, &args);
+}
+
+fn compile_with(source: &Path, args: &[&str]) {
     let output = Command::new("cc")
         .args([
             "-std=c11",
@@ -305,10 +316,11 @@ fn compile(dir: &Path, file: &str, program: &str, args: &[&str]) {
             "-Wextra",
             "-Wpedantic",
             "-Werror",
+            "-g",
             "-I",
         ])
         .arg(header().parent().unwrap())
-        .arg(dir.join(file))
+        .arg(source)
         .args(args)
         .output()
         .expect("a C compiler (cc)");

@@ -1,5 +1,6 @@
-//! The boundary's own tests: the header, the layouts, the kit.
+//! The boundary's own tests: the header, the layouts, the kit, and a plugin in C.
 
+mod conformance;
 mod header;
 mod kit;
 mod layout;
