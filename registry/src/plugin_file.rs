@@ -5,7 +5,7 @@ use std::path::Path;
 
 use object::LittleEndian;
 use object::elf;
-use object::read::elf::{FileHeader as _, SectionHeader as _};
+use object::read::elf::{Dyn as _, FileHeader as _, SectionHeader as _};
 
 use crate::error::{Error, Result, usage};
 use crate::platform::Platform;
@@ -86,6 +86,27 @@ impl PluginFile {
                     glibc = glibc.max(std::str::from_utf8(name).ok().and_then(glibc_version));
                 }
             }
+        }
+
+        if let Some((entries, link)) = sections.dynamic(endian, bytes).map_err(elf)? {
+            let strings = sections.strings(endian, bytes, link).map_err(elf)?;
+            for entry in entries
+                .iter()
+                .filter(|entry| entry.tag(endian) == elf::DT_NEEDED)
+            {
+                let library = entry.string(endian, strings).map_err(elf)?;
+                if library.starts_with(b"libc.musl") {
+                    return Err(fail("is built for musl".into()).with_hint(
+                        "plugins are for glibc: build for x86_64- or aarch64-unknown-linux-gnu",
+                    ));
+                }
+            }
+        }
+        if pair(&field("abi")?).is_none() {
+            return Err(fail(format!(
+                "has a note with `abi={}`, not MAJOR.MINOR",
+                field("abi")?
+            )));
         }
 
         Ok(PluginFile {

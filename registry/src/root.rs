@@ -254,10 +254,13 @@ impl LockedRoot {
     fn exchange(&self, change: &Change) -> io::Result<()> {
         let old = &self.root.path;
         let new = sibling(old).ok_or(io::ErrorKind::Unsupported)?;
-        let built = self.build_sibling(change, &new).and_then(|()| {
-            renameat_with(CWD, old, CWD, &new, RenameFlags::EXCHANGE)?;
-            sync_folder(new.parent().unwrap_or(Path::new("/")))
-        });
+        let built = self
+            .build_sibling(change, &new)
+            .and_then(|()| Ok(renameat_with(CWD, old, CWD, &new, RenameFlags::EXCHANGE)?));
+        if built.is_ok() {
+            // The change is made; what may be late is only that it is on the disk.
+            let _ = sync_folder(new.parent().unwrap_or(Path::new("/")));
+        }
         // Now the sibling is the old root, or what could not be finished of the
         // new one. A failure to remove it is made good by the next `tidy`.
         let _ = fs_err::remove_dir_all(&new);

@@ -8,7 +8,7 @@ use crate::support::{Lab, Registry};
 /// Libraries with many files, so that an installation takes a while, and with
 /// a file more in the second version and one less.
 fn publish(lab: &Lab, version: &str) {
-    for file in 0..60 {
+    for file in 0..40 {
         for name in ["big", "small"] {
             lab.write(
                 &format!("lib-{version}/{name}/file{file}.lua"),
@@ -71,7 +71,7 @@ fn killed_at_many_moments(blocked: bool) {
     // On a busy machine the measured time may be too short: go on until an
     // installation was killed, or done, after its switch.
     for step in 0..200 {
-        if step > 24 && was_new > 0 {
+        if step > 16 && was_new > 0 {
             break;
         }
         run("1.0.0", "root");
@@ -82,7 +82,7 @@ fn killed_at_many_moments(blocked: bool) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(whole.mul_f64(f64::from(step) / 20.0));
+        std::thread::sleep(whole.mul_f64(f64::from(step) / 14.0));
         child.kill().unwrap();
         child.wait().unwrap();
         let mut found = lab.snapshot("root");

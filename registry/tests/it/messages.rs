@@ -256,6 +256,40 @@ fn plugins_that_cannot_be_published() {
         said.contains("has no `.note.assay`: it is not an Assay plugin"),
         "{said}"
     );
+    lab.write(
+        "p/odd.so",
+        fs_err::read(shared_library("http", "0.2.0", "one")).unwrap(),
+    );
+    let said = publish("name: http, library: odd.so");
+    assert!(
+        said.contains("has a note with `abi=one`, not MAJOR.MINOR"),
+        "{said}"
+    );
+    let fake = lab.path("p/libmusl.so");
+    let note = shared_library("http", "0.2.0", "1.0").with_extension("c");
+    for (inputs, flag, output) in [
+        (
+            vec![lab.path("p/plain.c")],
+            "-Wl,-soname,libc.musl-x86_64.so.1",
+            fake.clone(),
+        ),
+        (
+            vec![note, fake],
+            "-Wl,--no-as-needed",
+            lab.path("p/musl.so"),
+        ),
+    ] {
+        let mut cc = std::process::Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-nostdlib", flag, "-o"])
+            .arg(output)
+            .args(inputs);
+        assert!(cc.status().unwrap().success());
+    }
+    let said = publish("name: http, library: musl.so");
+    assert!(
+        said.contains("is built for musl\n\nhint: plugins are for glibc"),
+        "{said}"
+    );
     let other = if cfg!(target_arch = "x86_64") {
         "linux/arm64"
     } else {
