@@ -14,18 +14,19 @@ thread_local! {
 /// Runs code of the plugin; a panic in it is an error of kind `panic` with file and line.
 pub fn contain<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
     DEPTH.with(|depth| depth.set(depth.get() + 1));
-    let result = catch_unwind(AssertUnwindSafe(f));
-    DEPTH.with(|depth| depth.set(depth.get() - 1));
-    result.map_err(|payload| {
-        // A payload's own destructor may panic: it is leaked instead.
-        std::mem::forget(payload);
-        let what = LAST
-            .with(RefCell::take)
-            .unwrap_or_else(|| "panicked".into());
-        Error::new("panic", what).hint(
+    let result = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let what = LAST.with(RefCell::take);
+        // A payload's own destructor may panic; what that leaves is leaked.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+            LAST.with(RefCell::take);
+        }
+        Error::new("panic", what.unwrap_or_else(|| "panicked".into())).hint(
             "this is a bug in the plugin, not in the script: report it to the plugin's author",
         )
-    })
+    });
+    DEPTH.with(|depth| depth.set(depth.get() - 1));
+    result
 }
 
 /// Keeps panics of contained code off stderr and remembers where they happened. Others are left to
