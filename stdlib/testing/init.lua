@@ -253,6 +253,12 @@ local function handle(self, req)
   return answer_of(expected, expected.options)
 end
 
+-- A cancelled task ends when the loop next turns: this turns it, so that the port is closed on return.
+local function stop(task)
+  task:cancel()
+  sleep(0)
+end
+
 -- Serves every request on a free port of the loopback interface, and waits until it listens.
 local function listen(handler)
   local address, failure
@@ -370,7 +376,7 @@ end
 ---Stops the server without looking at what came.
 function Server:close()
   if self.task then
-    self.task:cancel()
+    stop(self.task)
     self.task = nil
   end
 end
@@ -501,7 +507,7 @@ end
 ---Writes the recording and stops the proxy.
 ---@param path string
 function Recorder:save(path)
-  self.task:cancel()
+  stop(self.task)
   fs.write(path, json.encode({
     system = self.opts.system,
     version = self.opts.version,
