@@ -1,5 +1,6 @@
 -- assay.lib: what every client library needs: URLs, errors, option checks, waits, pages.
-global error, ipairs, math, next, pairs, pcall, setmetatable, sleep, string, table, time, tonumber, tostring, type, debug
+global debug, error, ipairs, math, next, pairs, pcall, setmetatable, sleep, string, table, time, tonumber
+global tostring, type
 
 local M = {}
 
@@ -11,17 +12,37 @@ local M = {}
 ---@field message string one readable line
 ---@field hint? string what to do about it
 ---@field status? integer the HTTP status, when a server answered
----@field source? string `file:line` of the caller, on misuse
+---@field source? string `file:line` of the script that called
 
 local error_meta = {
   __name = "error",
   __tostring = function(self)
-    if self.source then
-      return self.source .. ": " .. self.message
-    end
     return self.message
   end,
 }
+
+local function position(info)
+  return info.short_src .. ":" .. info.currentline
+end
+
+-- The folder of all libraries that were installed together with this one.
+local libraries = debug and debug.getinfo(1, "S").source:match("^(@.*/)[^/]+/[^/]+$")
+
+-- Where the script called into the libraries: an error of theirs is about that line.
+local function calling_line()
+  local level = 2
+  while libraries do
+    level = level + 1
+    local info = debug.getinfo(level, "Sl")
+    if not info then
+      return nil
+    end
+    if info.currentline > 0 and info.source:sub(1, #libraries) ~= libraries then
+      return position(info)
+    end
+  end
+  return nil
+end
 
 ---Makes an error object without raising it.
 ---@param fields assay.Error
@@ -39,7 +60,9 @@ end
 ---Raises an error object. The one place where libraries raise.
 ---@param fields assay.Error
 function M.fail(fields)
-  error(M.new_error(fields), 0)
+  local e = M.new_error(fields)
+  e.source = e.source or calling_line()
+  error(e, 0)
 end
 
 ---Raises for a wrong argument or option, at the line that made the mistake.
@@ -51,7 +74,7 @@ function M.usage(level, message, hint)
   if debug then
     local info = debug.getinfo(level + 1, "Sl")
     if info and info.currentline > 0 then
-      source = info.short_src .. ":" .. info.currentline
+      source = position(info)
     end
   end
   error(M.new_error { kind = "usage", message = message, hint = hint, source = source }, 0)

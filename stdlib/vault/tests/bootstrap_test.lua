@@ -204,7 +204,7 @@ describe("vault.ensure_credentials", function()
       end, { mount = "secret" })
     end)
     assert.contains(tostring(err), "the generator returned no `password`")
-    assert.contains(tostring(err), "bootstrap_test.lua:")
+    assert.contains(err.source, "bootstrap_test.lua:")
   end)
 end)
 
