@@ -424,8 +424,12 @@ fn compile(source: &Path, to: &Path, defines: &[String], link: &[String]) {
 fn rust(dir: &Path, package: &str, name: &str, version: &str) -> PathBuf {
     let (root, path) = place(dir, name, name, version);
     // <target>/<profile>/deps/<this test>
-    let profile = std::env::current_exe().expect("this test's path");
-    let profile = profile.ancestors().nth(2).expect("a profile's directory");
+    let test = std::env::current_exe().expect("this test's path");
+    let is_profile = |path: &&Path| path.ends_with("debug") || path.ends_with("release");
+    let profile = test
+        .ancestors()
+        .find(is_profile)
+        .expect("a profile's directory");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(project())
