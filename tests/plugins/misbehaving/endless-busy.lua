@@ -1,0 +1,5 @@
+-- args: --timeout 0.2
+-- exit: 124
+global misbehaving
+
+misbehaving.busy()

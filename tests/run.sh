@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# `make test`, after `make dist static`: installs what the tests need, runs every suite, adds up.
+# The last line is `N passed, N failed`.
+set -u
+cd "$(dirname "$0")/.."
+
+declare -A why=(
+  [docker-registry]="nothing is published to, or installed from, a registry over HTTP"
+  [skopeo]="nobody else's tool reads the published packages"
+)
+missing=()
+for program in "${!why[@]}"; do
+  command -v "$program" >/dev/null || missing+=("$program")
+done
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "tests: installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq </dev/null
+  for program in "${missing[@]}"; do
+    apt-get install -qq -y --no-install-recommends "$program" </dev/null || continue
+    # The package of a server starts it. The tests start their own.
+    systemctl disable --now "$program" >/dev/null 2>&1
+  done
+fi
+
+not_run=()
+for program in "${!why[@]}"; do
+  command -v "$program" >/dev/null ||
+    not_run+=("$program is missing (apt-get install $program): ${why[$program]}")
+done
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed_suites=0
+suite() {
+  echo
+  echo "== $*"
+  "$@" </dev/null 2>&1 | tee "$log.one"
+  local code=${PIPESTATUS[0]}
+  cat "$log.one" >>"$log"
+  # A suite that fails without naming a test (it does not compile, it crashed) counts as one.
+  if [ "$code" -ne 0 ] && ! grep -qE '^test result: FAILED|^not ok ' "$log.one"; then
+    failed_suites=$((failed_suites + 1))
+    echo "== failed with exit code $code: $*"
+  fi
+  rm -f "$log.one"
+}
+
+crates=(--workspace)
+if ! command -v docker-registry >/dev/null; then
+  crates+=(--exclude assay-registry)
+  suite cargo test --locked --no-fail-fast -p assay-registry --lib --bins
+fi
+suite cargo test --locked --no-fail-fast "${crates[@]}" --features assay-plugin/guard
+for runtime in assay assay-static; do
+  suite env ASSAY_LIB_PATH="$PWD/stdlib:$PWD/dist/lib/assay" "dist/bin/$runtime" test --tap stdlib
+done
+
+# What did not run says why: `test NAME ... ignored, REASON`.
+while read -r line; do not_run+=("$line"); done < <(sed -n 's/^test \(.*\) \.\.\. ignored[,:]* */\1: /p' "$log")
+echo
+for line in "${not_run[@]}"; do
+  echo "did not run: $line"
+done
+read -r passed failed < <(awk -v failed="$failed_suites" '
+  /^test result:/ { for (i = 1; i <= NF; i++) { if ($i == "passed;") passed += $(i-1); if ($i == "failed;") failed += $(i-1) } }
+  /^ok [0-9]/ && !/# SKIP/ { passed++ }
+  /^not ok [0-9]/ { failed++ }
+  END { print passed + 0, failed + 0 }' "$log")
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
