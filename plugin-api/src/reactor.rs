@@ -103,6 +103,25 @@ impl<T: AsRawFd> Io<T> {
     }
 }
 
+impl<T: AsRawFd> Io<T>
+where
+    for<'a> &'a T: io::Read,
+{
+    /// Reads from a stream socket. A read that left room has emptied the socket, so that the next
+    /// one waits for the reactor, instead of asking the kernel first and being told `WouldBlock`.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(self.poll_with(cx, Direction::Read, |mut inner| {
+            io::Read::read(&mut inner, buf)
+        }))?;
+        if 0 < count && count < buf.len() {
+            // SAFETY: a live watch, on its thread. The reactor did not run since it said "ready", so
+            // this hides no later news; bytes that came since the read are news at its next run.
+            unsafe { (self.api.io_clear)(self.handle, Direction::Read as u32) }
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
 impl<T: AsRawFd> Drop for Io<T> {
     fn drop(&mut self) {
         // SAFETY: the watch ends before the descriptor, which is dropped after this.
