@@ -321,8 +321,5 @@ async fn announce(on_listen: Option<Func>, mut address: SocketAddr) -> Result<()
             Ipv6Addr::LOCALHOST.into()
         });
     }
-    on_listen
-        .call::<()>((address.to_string(),))
-        .await
-        .map_err(|error| error.context("on_listen"))
+    on_listen.call((address.to_string(),)).await
 }

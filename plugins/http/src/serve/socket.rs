@@ -1,7 +1,7 @@
 //! A connection's bytes: hyper's I/O on the host's reactor.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -32,8 +32,7 @@ impl rt::Read for Socket {
     ) -> Poll<io::Result<()>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let room = buf.remaining().min(scratch.len());
-            let read = |mut socket: &TcpStream| socket.read(&mut scratch[..room]);
-            let count = ready!(self.io.poll_with(cx, Direction::Read, read))?;
+            let count = ready!(self.io.poll_read(cx, &mut scratch[..room]))?;
             buf.put_slice(&scratch[..count]);
             self.connection.received();
             Poll::Ready(Ok(()))
