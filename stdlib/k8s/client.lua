@@ -1,5 +1,6 @@
 -- assay.k8s.client: the client object. Every verb of assay.k8s is a method here.
-global base64, error, ipairs, json, log, math, next, pairs, pcall, require, setmetatable, string, table, tostring, type
+global base64, error, ipairs, json, log, math, next, pairs, pcall, require, setmetatable, string, table
+global tostring, type
 
 local lib = require("assay.lib")
 local rest = require("assay.lib.rest")
@@ -93,7 +94,10 @@ local raw_options = { query = "table", content_type = "string", timeout = "numbe
 local function check_path(where, path)
   lib.argument(where, 1, "path", path, "string", 3)
   if path:sub(1, 1) ~= "/" then
-    lib.usage(3, where .. ": argument 1 (path): expected an absolute path such as `/api/v1/nodes`, got `" .. path .. "`")
+    lib.usage(
+      3,
+      where .. ": argument 1 (path): expected an absolute path such as `/api/v1/nodes`, got `" .. path .. "`"
+    )
   end
 end
 
@@ -198,7 +202,12 @@ end
 -- Objects by kind ------------------------------------------------------------
 
 local get_options = { timeout = "number" }
-local write_options = { timeout = "number", dry_run = "boolean", field_manager = "string", field_validation = "string" }
+local write_options = {
+  timeout = "number",
+  dry_run = "boolean",
+  field_manager = "string",
+  field_validation = "string",
+}
 
 local function write_query(opts)
   return {

@@ -35,7 +35,10 @@ end
 
 local function load_kubeconfig(path)
   if yaml == nil then
-    lib.fail { kind = "config", message = "k8s: reading a kubeconfig needs the builtin `yaml`, which this runtime lacks" }
+    lib.fail {
+      kind = "config",
+      message = "k8s: reading a kubeconfig needs the builtin `yaml`, which this runtime lacks",
+    }
   end
   local ok, config = pcall(function()
     return yaml.parse(fs.read(path))

@@ -58,8 +58,14 @@ local M = {}
 ---@field field_manager? string
 ---@field field_validation? "Strict"|"Warn"|"Ignore"
 
+---@alias k8s.PatchType
+---| "application/merge-patch+json"
+---| "application/json-patch+json"
+---| "application/strategic-merge-patch+json"
+---| "application/apply-patch+yaml"
+
 ---@class k8s.PatchOptions: k8s.WriteOptions
----@field content_type? "application/merge-patch+json"|"application/json-patch+json"|"application/strategic-merge-patch+json"|"application/apply-patch+yaml"
+---@field content_type? k8s.PatchType "application/merge-patch+json" by default
 
 ---@class k8s.ApplyOptions: k8s.WriteOptions
 ---@field field_manager? string "assay" by default

@@ -97,8 +97,13 @@ end
 
 for _, group in ipairs(builtin) do
   for _, row in ipairs(group[3]) do
-    local entry = { kind = row[1], group = group[1], version = group[2], plural = row[2], cluster = row.cluster or false }
-    add(entry, row)
+    add({
+      kind = row[1],
+      group = group[1],
+      version = group[2],
+      plural = row[2],
+      cluster = row.cluster or false,
+    }, row)
   end
 end
 
@@ -142,7 +147,8 @@ function M.get(kind, level)
     lib.usage(
       level,
       "k8s: unknown kind `" .. tostring(kind) .. "`",
-      close and "did you mean `" .. close .. "`?" or "make a custom kind known with k8s.register_crd(kind, group, version, plural)"
+      close and "did you mean `" .. close .. "`?"
+        or "make a custom kind known with k8s.register_crd(kind, group, version, plural)"
     )
   end
   return entry

@@ -157,7 +157,8 @@ function judges.Job(obj)
     return verdict(false, "suspended")
   end
   -- The controller sets Complete last; its counter decides only where no spec is known.
-  local state = string.format("%d of %d succeeded, %d active, %d failed", done, wanted, status.active or 0, status.failed or 0)
+  local active, lost = status.active or 0, status.failed or 0
+  local state = string.format("%d of %d succeeded, %d active, %d failed", done, wanted, active, lost)
   return verdict(not obj.spec and done >= wanted, state)
 end
 
@@ -168,7 +169,8 @@ function judges.Pod(obj)
     return verdict(true, "Ready")
   end
   if status.phase == "Failed" or status.phase == "Succeeded" then
-    return verdict(false, "the pod has ended: " .. status.phase .. (status.reason and " (" .. status.reason .. ")" or ""), true)
+    local why = status.reason and " (" .. status.reason .. ")" or ""
+    return verdict(false, "the pod has ended: " .. status.phase .. why, true)
   end
   for _, list in ipairs { status.initContainerStatuses or {}, status.containerStatuses or {} } do
     for _, container in ipairs(list) do
@@ -206,7 +208,15 @@ function judges.PodDisruptionBudget(obj)
   return verdict(healthy >= wanted, string.format("%d of %d pods healthy", healthy, wanted))
 end
 
-local ready_phases = { Bound = true, Available = true, Active = true, Running = true, Succeeded = true, Ready = true, Healthy = true }
+local ready_phases = {
+  Bound = true,
+  Available = true,
+  Active = true,
+  Running = true,
+  Succeeded = true,
+  Ready = true,
+  Healthy = true,
+}
 local lost_phases = { Lost = true, Failed = true }
 
 -- Any other kind: what most controllers agree on.
@@ -235,7 +245,15 @@ local function generic(obj)
 end
 
 -- Kinds that a controller fills in later, so that "no status" means "not yet".
-local has_status = { Node = true, Namespace = true, PersistentVolume = true, PersistentVolumeClaim = true, Ingress = true, CustomResourceDefinition = true, APIService = true }
+local has_status = {
+  Node = true,
+  Namespace = true,
+  PersistentVolume = true,
+  PersistentVolumeClaim = true,
+  Ingress = true,
+  CustomResourceDefinition = true,
+  APIService = true,
+}
 
 ---Judges one object.
 ---@param kind string the canonical kind, `Deployment`

@@ -275,7 +275,11 @@ end
 local function fits(value, types)
   local actual = type(value)
   for expected in types:gmatch("[^|]+") do
-    if expected == actual or expected == "any" or (expected == "integer" and math.type(value) == "integer") then
+    if
+      expected == actual
+      or (expected == "integer" and math.type(value) == "integer")
+      or (expected == "bytes" and actual == "string")
+    then
       return true
     end
   end
@@ -318,23 +322,25 @@ function M.options(where, opts, spec, level)
   return checked
 end
 
----Checks one argument.
+---Checks one argument. A `string` may not be empty: an empty name or path is a mistake that a server
+---would answer for something else. `bytes` may.
 ---@param where string the function, for messages
----@param position integer
+---@param at integer its position
 ---@param name string
 ---@param value any
----@param types string accepted types, `"string|nil"`
+---@param types string accepted types as `type` names them, or `integer` or `bytes`: `"string|nil"`
 ---@param level? integer as for `options`
 ---@return any value
-function M.argument(where, position, name, value, types, level)
+function M.argument(where, at, name, value, types, level)
   if not fits(value, types) then
+    local expected = types:gsub("|", " or ")
     M.usage(
       (level or 2) + 1,
-      string.format("%s: argument %d (%s): expected %s, got %s", where, position, name, types:gsub("|", " or "), type(value))
+      string.format("%s: argument %d (%s): expected %s, got %s", where, at, name, expected, type(value))
     )
   end
-  if value == "" then
-    M.usage((level or 2) + 1, string.format("%s: argument %d (%s) is empty", where, position, name))
+  if value == "" and not types:find("bytes", 1, true) then
+    M.usage((level or 2) + 1, string.format("%s: argument %d (%s) is empty", where, at, name))
   end
   return value
 end
@@ -361,7 +367,9 @@ end
 ---@field what string what for: `deployment demo/web to be ready`
 ---@field timeout number wall-clock seconds
 ---@field interval? number seconds between two looks, 1 by default
----@field check fun(remaining: number): any, string? returns a true value when done, else nil and the state seen; `remaining` is what is left of the timeout, for its own calls
+---Returns a true value when done, else nil and the state seen. `remaining` is what is left of the
+---timeout, for its own calls.
+---@field check fun(remaining: number): any, string?
 
 ---Looks again and again until the check is done; raises after the timeout with the last state.
 ---Failures that can pass (no connection, 404, 409, 429, 5xx) count as a state; others are raised at once.
@@ -387,7 +395,9 @@ function M.wait(opts)
     if remaining < 0.001 then
       M.fail {
         kind = "timeout",
-        message = string.format("%s: waited %gs for %s; last state: %s", opts.service, opts.timeout, opts.what, state),
+        message = string.format(
+          "%s: waited %gs for %s; last state: %s", opts.service, opts.timeout, opts.what, state
+        ),
       }
     end
     sleep(math.min(interval, remaining))

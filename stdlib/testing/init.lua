@@ -1,5 +1,6 @@
 -- assay.testing: a strict mock server for library tests, which replays recorded exchanges.
-global async, base64, debug, error, fs, http, ipairs, json, next, pairs, pcall, require, setmetatable, sleep, string, table, time, tostring, type
+global async, base64, debug, error, fs, http, ipairs, json, next, pairs, pcall, require, setmetatable
+global sleep, string, table, time, tostring, type
 
 local lib = require("assay.lib")
 
@@ -331,7 +332,12 @@ function Server:replay(name, options)
     request[key] = value
   end
   for _ = 1, options.times or 1 do
-    self.expected[#self.expected + 1] = { name = name, request = request, response = exchange.response, options = options }
+    self.expected[#self.expected + 1] = {
+      name = name,
+      request = request,
+      response = exchange.response,
+      options = options,
+    }
   end
   return self
 end
@@ -341,7 +347,12 @@ end
 ---@param exchange testing.Exchange
 ---@return testing.Server
 function Server:expect(exchange)
-  exchange = lib.options("testing.expect", exchange, { name = "string", note = "string", request = "table", response = "table" })
+  exchange = lib.options("testing.expect", exchange, {
+    name = "string",
+    note = "string",
+    request = "table",
+    response = "table",
+  })
   if not exchange.request or not exchange.response then
     lib.usage(2, "testing.expect: an exchange needs `request` and `response`")
   end
@@ -366,7 +377,8 @@ function Server:verify()
     problems[#problems + 1] = failure
   end
   for i = self.next, #self.expected do
-    problems[#problems + 1] = "never called: `" .. self.expected[i].name .. "`, " .. describe_request(self.expected[i].request)
+    local expected = self.expected[i]
+    problems[#problems + 1] = "never called: `" .. expected.name .. "`, " .. describe_request(expected.request)
   end
   if #problems > 0 then
     lib.fail { kind = "testing", message = "testing: " .. table.concat(problems, "\n  ") }

@@ -116,7 +116,7 @@ local service_account_token = "/var/run/secrets/kubernetes.io/serviceaccount/tok
 ---Logs in with a Kubernetes service account. Its token is read at every login, because it rotates.
 ---@param client vault.Client
 ---@param role string
----@param opts? {mount?: string, jwt?: string, jwt_file?: string} the mount is `kubernetes`, the token the pod's own by default
+---@param opts? {mount?: string, jwt?: string, jwt_file?: string} `kubernetes` and the pod's own token by default
 ---@return vault.Auth
 function M.login_kubernetes(client, role, opts)
   lib.argument("vault.auth_login_kubernetes", 1, "role", role, "string")

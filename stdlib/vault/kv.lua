@@ -32,7 +32,7 @@ end
 ---@param mount string
 ---@param key string
 ---@param data table
----@param opts? {cas?: integer} with `cas` the write is refused (400) unless this is the current version; 0: must not exist
+---@param opts? {cas?: integer} refuse the write (400) unless this is the current version; 0: must not exist
 ---@return table
 function M.put(client, mount, key, data, opts)
   check("vault.kv_put", mount, key)
@@ -75,7 +75,7 @@ end
 ---@param client vault.Client
 ---@param mount string
 ---@param key string
----@param settings {max_versions?: integer, cas_required?: boolean, delete_version_after?: string, custom_metadata?: table}
+---@param settings table as the API takes them: `max_versions`, `cas_required`, `delete_version_after`, `custom_metadata`
 function M.put_metadata(client, mount, key, settings)
   check("vault.kv_put_metadata", mount, key)
   client:write(path(mount, "metadata", key), settings)

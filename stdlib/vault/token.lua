@@ -60,7 +60,7 @@ end
 ---Renews the client's token in the background for as long as the program runs: first now, then
 ---whenever two thirds of the lease are over. A failed renewal is logged and tried again.
 ---@param client vault.Client
----@param opts? {increment?: string|integer, interval?: number} `interval`: seconds between two renewals, instead of two thirds of the lease
+---@param opts? {increment?: string|integer, interval?: number} `interval`: seconds, instead of two thirds of the lease
 ---@return {cancel: fun(self)}
 function M.keep_renewed(client, opts)
   opts = lib.options("vault.token_keep_renewed", opts, { increment = "string|number", interval = "number" })

@@ -19,9 +19,7 @@ end
 ---@return string ciphertext
 function M.encrypt(client, key_name, plaintext, opts)
   lib.argument("vault.transit_encrypt", 1, "key_name", key_name, "string")
-  if plaintext ~= "" then
-    lib.argument("vault.transit_encrypt", 2, "plaintext", plaintext, "string")
-  end
+  lib.argument("vault.transit_encrypt", 2, "plaintext", plaintext, "bytes")
   local mount = mount_of("vault.transit_encrypt", opts)
   return client:write(mount .. "/encrypt/" .. key_name, { plaintext = base64.encode(plaintext) }).ciphertext
 end
@@ -129,7 +127,7 @@ end
 ---@return string signature `vault:v1:...`
 function M.sign(client, key_name, input, opts)
   lib.argument("vault.transit_sign", 1, "key_name", key_name, "string")
-  lib.argument("vault.transit_sign", 2, "input", input, "string")
+  lib.argument("vault.transit_sign", 2, "input", input, "bytes")
   local mount = mount_of("vault.transit_sign", opts)
   return client:write(mount .. "/sign/" .. key_name, { input = base64.encode(input) }).signature
 end
@@ -142,7 +140,7 @@ end
 ---@return boolean
 function M.verify(client, key_name, input, signature, opts)
   lib.argument("vault.transit_verify", 1, "key_name", key_name, "string")
-  lib.argument("vault.transit_verify", 2, "input", input, "string")
+  lib.argument("vault.transit_verify", 2, "input", input, "bytes")
   lib.argument("vault.transit_verify", 3, "signature", signature, "string")
   local mount = mount_of("vault.transit_verify", opts)
   return client:write(mount .. "/verify/" .. key_name, { input = base64.encode(input), signature = signature }).valid
@@ -155,7 +153,7 @@ end
 ---@return string hmac `vault:v1:...`
 function M.hmac(client, key_name, input, opts)
   lib.argument("vault.transit_hmac", 1, "key_name", key_name, "string")
-  lib.argument("vault.transit_hmac", 2, "input", input, "string")
+  lib.argument("vault.transit_hmac", 2, "input", input, "bytes")
   local mount = mount_of("vault.transit_hmac", opts)
   return client:write(mount .. "/hmac/" .. key_name, { input = base64.encode(input) }).hmac
 end

@@ -149,6 +149,31 @@ describe("options", function()
   refused("something else than a table", "fast", "x.y: options: expected a table, got string", nil)
 end)
 
+describe("arguments", function()
+  local function api(value, types)
+    lib.argument("x.y", 2, "name", value, types)
+  end
+  local function refused(value, types, text)
+    local err = testing.raised(function()
+      api(value, types)
+    end)
+    assert.eq(err.kind, "usage")
+    assert.eq(tostring(err), text)
+    assert.contains(err.source, "lib_test.lua:")
+  end
+
+  it("are checked by type, and strings by content", function()
+    api("a", "string")
+    api(nil, "string|nil")
+    api("", "bytes")
+    api(3, "integer")
+    refused(nil, "string", "x.y: argument 2 (name): expected string, got nil")
+    refused(3, "string|table", "x.y: argument 2 (name): expected string or table, got number")
+    refused(1.5, "integer", "x.y: argument 2 (name): expected integer, got number")
+    refused("", "string", "x.y: argument 2 (name) is empty")
+  end)
+end)
+
 describe("suggestions", function()
   it("are close names only", function()
     local known = { deployment = 1, daemonset = 1, pod = 1, node = 1 }
