@@ -258,6 +258,9 @@ fn bytes(view: Option<View<'_>>) -> Result<Vec<u8>> {
 }
 
 fn integer(view: Option<View<'_>>) -> Result<i64> {
+    if let Some(int) = view.and_then(View::int) {
+        return Ok(int);
+    }
     match view.map(View::kind) {
         Some(Ok(Kind::Int(int))) => Ok(int),
         Some(Ok(Kind::Float(float))) => integral(float).ok_or_else(|| expected("an integer", view)),

@@ -151,6 +151,11 @@ fn own_this(call: &Call, cursor: &Cursor<'_>) -> *const abi::ObjHdr {
 }
 
 fn set(ret: *mut Ret, value: &impl IntoVal) -> Result<()> {
+    if let Some(val) = value.scalar() {
+        // SAFETY: as below.
+        unsafe { ((*ret).set)(ret, &val) };
+        return Ok(());
+    }
     let mut arena = Arena::default();
     let val = value.to_val(&mut arena)?;
     // SAFETY: `ret` is the host's, live for the call; value and arena outlive the copy.

@@ -161,6 +161,9 @@ impl<'a> De<'a> {
     }
 
     fn integer<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Some(int) = self.view.int() {
+            return visitor.visit_i64(int);
+        }
         match self.kind()? {
             Kind::Int(int) => visitor.visit_i64(int),
             Kind::Float(float) if integral(float).is_some() => {

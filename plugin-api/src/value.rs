@@ -95,6 +95,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What is an integer on the wire.
+    #[inline]
+    pub(crate) fn int(self) -> Option<i64> {
+        // SAFETY: the tag says which field is set.
+        (self.val.tag == tag::INT).then(|| unsafe { self.val.u.i })
+    }
+
     /// Whether it is nil.
     pub fn is_nil(self) -> bool {
         self.val.tag == tag::NIL
@@ -398,6 +405,12 @@ pub unsafe trait IntoVal {
     /// # Errors
     /// For what has no wire form: integers beyond `i64`, strings of 4 GiB.
     fn to_val(&self, arena: &mut Arena) -> Result<Val>;
+
+    /// The wire form of what needs no arena: most results are numbers.
+    #[doc(hidden)]
+    fn scalar(&self) -> Option<Val> {
+        None
+    }
 }
 
 macro_rules! into_val {
@@ -411,16 +424,35 @@ macro_rules! into_val {
         }
     )* };
 }
+macro_rules! scalar {
+    ($($t:ty: |$self:ident| $body:expr;)*) => { $(
+        // SAFETY: points nowhere.
+        unsafe impl IntoVal for $t {
+            fn to_val(&self, _: &mut Arena) -> Result<Val> {
+                let $self = self;
+                Ok($body)
+            }
+            #[inline]
+            fn scalar(&self) -> Option<Val> {
+                let $self = self;
+                Some($body)
+            }
+        }
+    )* };
+}
+scalar! {
+    (): |_s| Val::NIL;
+    bool: |s| Val::bool(*s);
+    i64: |s| Val::int(*s);
+    i32: |s| Val::int((*s).into());
+    u32: |s| Val::int((*s).into());
+    u16: |s| Val::int((*s).into());
+    f64: |s| Val::float(*s);
+}
+
 into_val! {
-    (): |_s, _a| Ok(Val::NIL);
-    bool: |s, _a| Ok(Val::bool(*s));
-    i64: |s, _a| Ok(Val::int(*s));
-    i32: |s, _a| Ok(Val::int((*s).into()));
-    u32: |s, _a| Ok(Val::int((*s).into()));
-    u16: |s, _a| Ok(Val::int((*s).into()));
     u64: |s, _a| int(*s);
     usize: |s, _a| int(*s as u64);
-    f64: |s, _a| Ok(Val::float(*s));
     str: |s, _a| lend(s.as_bytes());
     String: |s, _a| lend(s.as_bytes());
     [u8]: |s, _a| lend(s);

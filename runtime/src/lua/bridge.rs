@@ -20,33 +20,33 @@ pub(crate) struct Bound {
     pub method: bool,
 }
 
-const METHOD: usize = 1;
+/// What a closure of a plugin's function points to.
+pub(crate) struct Target {
+    bound: Bound,
+    vm: *const Vm,
+}
 
 /// Pushes a function of a plugin. Raises on lack of memory.
 ///
 /// # Safety
-/// An open state; the descriptions must be statics.
+/// An open state with room; the descriptions must be statics.
 pub(crate) unsafe fn push_function(state: *mut lua_State, vm: &Vm, bound: Bound) {
-    // SAFETY: four slots are there by Lua's own minimum, or the caller made room.
+    // SAFETY: the caller's promise; the target lives as long as the VM, which owns it already when
+    // Lua may raise.
     unsafe {
-        ffi::lua_pushlightuserdata(state, bound.desc.cast_mut().cast());
-        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
-        let owner = bound.owner as usize | if bound.method { METHOD } else { 0 };
-        ffi::lua_pushlightuserdata(state, owner as *mut c_void);
-        ffi::lua_pushcclosure(state, trampoline, 3);
+        let target = vm.inner().keep_target(Target { bound, vm });
+        ffi::lua_pushlightuserdata(state, target.cast_mut().cast());
+        ffi::lua_pushcclosure(state, trampoline, 1);
     }
 }
 
 /// The bound function and VM of the running trampoline.
+#[inline]
 pub(crate) unsafe fn upvalues<'a>(state: *mut lua_State) -> (Bound, &'a Vm) {
     // SAFETY: `push_function` made the closure; the VM lives as long as its state.
     unsafe {
-        let desc = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<FnDesc>();
-        let vm = ffi::lua_touserdata(state, ffi::lua_upvalueindex(2)).cast::<Vm>();
-        let owner = ffi::lua_touserdata(state, ffi::lua_upvalueindex(3)) as usize;
-        let bound =
-            Bound { desc, owner: (owner & !METHOD) as *const Str, method: owner & METHOD != 0 };
-        (bound, &*vm)
+        let target = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Target>();
+        ((*target).bound, &*(*target).vm)
     }
 }
 
@@ -120,6 +120,13 @@ unsafe extern "C" fn set(ret: *mut Ret, val: *const Val) {
             return;
         }
         slot.set = true;
+        match (*val).tag {
+            tag::NIL => return ffi::lua_pushnil(slot.state),
+            tag::BOOL => return ffi::lua_pushboolean(slot.state, ((*val).u.b != 0) as c_int),
+            tag::INT => return ffi::lua_pushinteger(slot.state, (*val).u.i),
+            tag::FLOAT => return ffi::lua_pushnumber(slot.state, (*val).u.f),
+            _ => {}
+        }
         if !push_protected(slot.state, &*slot.vm, &*val, Some(slot.bound)) {
             slot.failed = true;
         }
@@ -129,16 +136,13 @@ unsafe extern "C" fn set(ret: *mut Ret, val: *const Val) {
 /// Calls with the arguments on the stack (all of them, less a reserved task slot on top). Leaves the
 /// result, or the error, on top; or the task in `pending`.
 unsafe fn call(state: *mut lua_State, vm: &Vm, bound: Bound, pending: *mut task::Pending) -> i32 {
-    // SAFETY: on the VM's thread, in a C function called by Lua. Nothing here raises.
+    // SAFETY: on the VM's thread, in a C function called by Lua, which has room for 20 values
+    // beyond its arguments. Nothing here raises.
     unsafe {
         let inner = vm.inner();
         let top = ffi::lua_gettop(state);
         let nargs = if pending.is_null() { top } else { top - 1 };
         let mut slot = Slot::new(state, vm, bound);
-        if ffi::lua_checkstack(state, 8) == 0 {
-            slot.fail(&Error::new("stack", "the Lua stack is full"));
-            return abi::ERR;
-        }
         let scratch = inner.scratch.get();
         let mark = (*scratch).mark();
         let mut first = 1;
@@ -149,7 +153,7 @@ unsafe fn call(state: *mut lua_State, vm: &Vm, bound: Bound, pending: *mut task:
                 first = 2;
             }
         }
-        let mut few = [Val::NIL; 8];
+        let mut few = [Val::NIL; 4];
         let count = (nargs - first + 1).max(0) as usize;
         let args = if count <= few.len() {
             match fill(state, vm, &mut few[..count], first) {
@@ -235,6 +239,7 @@ unsafe fn fill(
 ///
 /// # Safety
 /// On the VM's thread, with an open state.
+#[inline]
 pub(crate) unsafe fn to_val(
     state: *mut lua_State,
     vm: &Vm,
@@ -243,21 +248,46 @@ pub(crate) unsafe fn to_val(
 ) -> Result<Val, Error> {
     // SAFETY: the caller's promise.
     unsafe {
-        Ok(match ffi::lua_type(state, index) {
-            ffi::LUA_TNIL | ffi::LUA_TNONE => Val::NIL,
-            ffi::LUA_TBOOLEAN => Val::bool(ffi::lua_toboolean(state, index) != 0),
-            ffi::LUA_TNUMBER if ffi::lua_isinteger(state, index) != 0 => {
-                Val::int(ffi::lua_tointegerx(state, index, std::ptr::null_mut()))
+        match ffi::lua_type(state, index) {
+            ffi::LUA_TNUMBER => {
+                let mut integral = 0;
+                let int = ffi::lua_tointegerx(state, index, &mut integral);
+                // A float with an integral value converts too, and stays a float.
+                if integral != 0 && ffi::lua_isinteger(state, index) != 0 {
+                    return Ok(Val::int(int));
+                }
+                Ok(Val::float(ffi::lua_tonumberx(state, index, std::ptr::null_mut())))
             }
-            ffi::LUA_TNUMBER => Val::float(ffi::lua_tonumberx(state, index, std::ptr::null_mut())),
             ffi::LUA_TSTRING => {
                 let mut len = 0;
                 let bytes = ffi::lua_tolstring(state, index, &mut len);
-                let len = u32::try_from(len).map_err(|_| {
-                    Error::argument(format!("a string of {len} bytes (at most 4 GiB - 1)"))
-                })?;
-                Val { tag: tag::STR, len, u: ValU { s: bytes.cast() } }
+                match u32::try_from(len) {
+                    Ok(len) => Ok(Val { tag: tag::STR, len, u: ValU { s: bytes.cast() } }),
+                    Err(_) => Err(too_long(len)),
+                }
             }
+            kind => other_to_val(state, vm, index, kind, depth),
+        }
+    }
+}
+
+#[cold]
+fn too_long(len: usize) -> Error {
+    Error::argument(format!("a string of {len} bytes (at most 4 GiB - 1)"))
+}
+
+unsafe fn other_to_val(
+    state: *mut lua_State,
+    vm: &Vm,
+    index: c_int,
+    kind: c_int,
+    depth: usize,
+) -> Result<Val, Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        Ok(match kind {
+            ffi::LUA_TNIL | ffi::LUA_TNONE => Val::NIL,
+            ffi::LUA_TBOOLEAN => Val::bool(ffi::lua_toboolean(state, index) != 0),
             ffi::LUA_TTABLE => return table_to_val(state, vm, index, depth),
             ffi::LUA_TFUNCTION => {
                 let function = task::keep_function(state, vm, index)?;
