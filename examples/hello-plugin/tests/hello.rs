@@ -28,3 +28,25 @@ fn refuses() {
     assert_eq!(error.message(), "argument 2: unknown option `time`");
     assert_eq!(error.hint_text(), Some("did you mean `times`?"));
 }
+
+/// docs/writing-plugins.md shows this crate.
+#[test]
+fn the_book_has_the_source() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    let book = std::fs::read_to_string(format!("{root}docs/writing-plugins.md")).unwrap();
+    for (marker, source) in [
+        ("src/lib.rs", include_str!("../src/lib.rs")),
+        ("tests/hello.rs", include_str!("hello.rs")),
+    ] {
+        let start = format!("<!-- examples/hello-plugin/{marker} -->\n```rust");
+        let (_, block) = book
+            .split_once(&start)
+            .unwrap_or_else(|| panic!("no block of {marker}"));
+        let (_, block) = block.split_once('\n').unwrap();
+        let (block, _) = block.split_once("```").unwrap();
+        assert!(
+            source.contains(block.trim_end()),
+            "the block of {marker} is not in it any more:\n{block}"
+        );
+    }
+}
