@@ -9,7 +9,8 @@
 //! - `lua`: the VM from the inside: bridge, coroutines, and the builtins that need the Lua stack.
 //! - [`plugins`]: finding, checking and loading `.so` files.
 //! - [`log`], [`Error`]: what leaves a VM besides results.
-//! - `cli`: the executable `assay`, as functions.
+//!
+//! The executable `assay` is `main.rs` and its module `cli`, over nothing but this.
 //!
 //! # Example
 //! ```
@@ -29,4 +30,4 @@ mod vm;
 
 pub use assay_plugin::Value;
 pub use error::Error;
-pub use vm::{Allowed, Config, Output, StopHandle, Vm, display_size};
+pub use vm::{Allowed, Config, Output, StopHandle, Stopped, Vm, display_size};

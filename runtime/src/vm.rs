@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use assay_plugin::abi::PluginDecl;
+
 use crate::Error;
 use crate::log::Log;
 use crate::lua::native::{self, Native};
@@ -36,6 +38,9 @@ pub struct Config {
     pub output: Output,
     /// Permissions; everything by default.
     pub allowed: Allowed,
+    /// Families of the host's own, written with [`assay_plugin::family!`]: globals beside the
+    /// builtins, which they replace where names are equal.
+    pub families: Vec<&'static PluginDecl>,
 }
 
 impl Default for Config {
@@ -48,6 +53,7 @@ impl Default for Config {
             log: Log::default(),
             output: Arc::new(process::to_stdout),
             allowed: Arc::new(|_, _| true),
+            families: Vec::new(),
         }
     }
 }
@@ -77,6 +83,25 @@ impl StopHandle {
     pub fn stop(&self) {
         self.0.0.request_stop(Stop::Interrupted);
     }
+
+    /// Asks plugins to end what they run (servers drain) within a grace period, then ends the run
+    /// as [`stop`](Self::stop) does; unless a plugin answers that its calls will return by
+    /// themselves: then the script goes on, and the caller should stop it when the time is up.
+    pub fn shutdown(&self, grace: Duration) {
+        self.0.0.request_shutdown(grace);
+    }
+}
+
+/// What ended a run from outside of the script's own course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// [`Config::timeout`].
+    Timeout,
+    /// A [`StopHandle`].
+    Interrupted,
+    /// `os.exit`, with this code.
+    Exit(i32),
 }
 
 #[allow(unsafe_code)]
@@ -202,22 +227,38 @@ impl Vm {
                 let deadline = Deadline::start(&shared, timeout);
                 let result = match tokio::time::timeout(timeout, self.drive(coroutine)).await {
                     Ok(result) => result,
-                    Err(_) => Err(errors::stopped(&shared, Stop::Timeout).into()),
+                    Err(_) => {
+                        shared.request_stop(Stop::Timeout);
+                        Err(errors::stopped(&shared, Stop::Timeout).into())
+                    }
                 };
                 drop(deadline);
                 result
             }
         };
-        coroutines::report(&shared);
         match shared.stop_reason() {
-            Stop::None => result,
+            Stop::Interrupted | Stop::Exit => {}
+            _ => coroutines::report(&shared),
+        }
+        match shared.stop_reason() {
+            Stop::None | Stop::Shutdown => result,
             // Whatever the script made of it, this is why it ended.
             reason => result.and(Err(errors::stopped(&shared, reason).into())).map_err(|error| {
                 match error.kind.as_str() {
-                    "timeout" | "interrupted" => error,
+                    "timeout" | "interrupted" | "exit" => error,
                     _ => Error { traceback: error.traceback, ..errors::stopped(&shared, reason).into() },
                 }
             }),
+        }
+    }
+
+    /// What ended the last run, when it was not the script's own course.
+    pub fn stopped(&self) -> Option<Stopped> {
+        match self.shared.stop_reason() {
+            Stop::None | Stop::Shutdown => None,
+            Stop::Timeout => Some(Stopped::Timeout),
+            Stop::Interrupted => Some(Stopped::Interrupted),
+            Stop::Exit => Some(Stopped::Exit(self.shared.inner().exit_code.get())),
         }
     }
 
@@ -265,17 +306,26 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
         let vm = ffi::lua_touserdata(state, -1).cast::<crate::lua::state::Vm>();
         ffi::lua_pop(state, 1);
         let reason = match vm.as_ref() {
-            Some(vm) => vm.stop_reason(),
-            None => Stop::None,
+            Some(vm) if vm.stop_reason() != Stop::None => vm.check_stop(),
+            _ => Stop::None,
         };
         if reason == Stop::None {
             return;
         }
-        // From now on at every instruction: a `pcall` around it must not go on.
-        ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
+        stop_now(state);
         push_stopped(state, &*vm, reason);
         ffi::lua_error(state);
     }
+}
+
+/// From now on the hook looks at every instruction: a `pcall` around what it raises must not go on.
+///
+/// # Safety
+/// An open state of a VM that is to stop.
+#[allow(unsafe_code)]
+pub(crate) unsafe fn stop_now(state: *mut lua_State) {
+    // SAFETY: the caller's promise.
+    unsafe { ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1) }
 }
 
 #[allow(unsafe_code)]
@@ -338,7 +388,7 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         errors::install(state);
         task::install(state);
         json::install(state);
-        for &family in crate::builtins::FAMILIES {
+        for &family in crate::builtins::FAMILIES.iter().chain(&vm.config.families) {
             ffi::lua_createtable(state, 0, family.nfns as c_int);
             native::fill(state, vm, family);
             set_global(state, family.name.bytes());
@@ -371,6 +421,9 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         ffi::lua_getglobal(state, c"os".as_ptr());
         native::push(state, vm, &process::GETENV);
         ffi::lua_setfield(state, -2, c"getenv".as_ptr());
+        native::push(state, vm, &process::EXIT);
+        ffi::lua_setfield(state, -2, c"exit".as_ptr());
+        process::install_write(state, vm);
         ffi::lua_getglobal(state, c"coroutine".as_ptr());
         coroutines::install(state);
         // Native code enters as plugins only.

@@ -793,6 +793,10 @@ unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
             return Drive::Waiting;
         }
         if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
+            if ffi::lua_gethookcount(thread) == 1 {
+                // It was stopped from outside: so is who resumed it.
+                crate::vm::stop_now(state);
+            }
             ffi::lua_xmove(thread, state, 1);
             return Drive::Failed;
         }

@@ -168,6 +168,7 @@ pub(crate) fn stopped(vm: &Vm, reason: Stop) -> Error {
             Error::new("timeout", format!("the script ran longer than {seconds} s"))
                 .hint("raise the limit: --timeout=SECONDS")
         }
+        Stop::Exit => Error::new("exit", "the script called os.exit"),
         _ => Error::new("interrupted", "the script was asked to end"),
     }
 }

@@ -1,4 +1,4 @@
-//! Builtins about the process: `env`, `log`, `print`.
+//! Builtins about the process: `env`, `log`, `print`, and what of `io` and `os` must go through the VM.
 
 use std::ffi::c_int;
 use std::io::Write;
@@ -7,7 +7,8 @@ use assay_plugin::abi::level;
 use assay_plugin::{Error, MAX_DEPTH, View};
 
 use super::native::{Frame, Native};
-use super::{bridge, errors, ffi};
+use super::state::{Stop, Vm};
+use super::{bridge, errors, ffi, lua_State, native};
 
 pub(crate) static ENV: &[Native] = &[
     Native { family: "env", name: c"get", run: env_get },
@@ -24,6 +25,8 @@ pub(crate) static LOG: &[Native] = &[
 
 pub(crate) static PRINT: Native = Native { family: "", name: c"print", run: print };
 pub(crate) static GETENV: Native = Native { family: "os", name: c"getenv", run: env_get };
+pub(crate) static EXIT: Native = Native { family: "os", name: c"exit", run: exit };
+static WRITE: Native = Native { family: "io", name: c"write", run: |_| Ok(0) };
 
 fn name<'a>(frame: &Frame<'a>) -> Result<&'a [u8], Error> {
     let name = frame.bytes(1)?;
@@ -140,11 +143,111 @@ unsafe fn print(frame: &Frame<'_>) -> Result<c_int, Error> {
         }
     }
     line.push(b'\n');
-    (frame.vm.config.output)(&line).map_err(|error| match error.kind() {
+    output(frame.vm, &line)?;
+    Ok(0)
+}
+
+fn output(vm: &Vm, bytes: &[u8]) -> Result<(), Error> {
+    (vm.config.output)(bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::new("closed_output", "the output was closed"),
         _ => Error::new("io", format!("cannot write to the output: {error}")),
-    })?;
-    Ok(0)
+    })
+}
+
+/// `os.exit(code?)`: ends this VM's run, not the process, which may be a host's.
+unsafe fn exit(frame: &Frame<'_>) -> Result<c_int, Error> {
+    // SAFETY: the frame's state.
+    let code = unsafe {
+        match ffi::lua_type(frame.state, 1) {
+            ffi::LUA_TNONE | ffi::LUA_TNIL => 0,
+            ffi::LUA_TBOOLEAN => i64::from(ffi::lua_toboolean(frame.state, 1) == 0),
+            _ if ffi::lua_isinteger(frame.state, 1) != 0 => {
+                ffi::lua_tointegerx(frame.state, 1, std::ptr::null_mut())
+            }
+            _ => return Err(frame.expected(1, "integer or boolean")),
+        }
+    };
+    frame.vm.inner().exit_code.set(code as i32);
+    if matches!(frame.vm.stop_reason(), Stop::None | Stop::Shutdown) {
+        frame.vm.request_stop(Stop::Exit);
+    }
+    // SAFETY: the frame's state; a `pcall` around the call must not go on.
+    unsafe { crate::vm::stop_now(frame.state) };
+    Err(errors::stopped(frame.vm, Stop::Exit))
+}
+
+/// Has `io.write` and the method `write` of files go through the VM's output where the file is
+/// standard output: in order with `print`, and never past a host that takes the output. Raises.
+pub(crate) unsafe fn install_write(state: *mut lua_State, vm: &Vm) {
+    // SAFETY: called protected, when the VM is made.
+    unsafe {
+        ffi::lua_getglobal(state, c"io".as_ptr());
+        let io = ffi::lua_gettop(state);
+        for method in [false, true] {
+            if method {
+                ffi::lua_getfield(state, ffi::LUA_REGISTRYINDEX, c"FILE*".as_ptr());
+                ffi::lua_getfield(state, -1, c"__index".as_ptr());
+            } else {
+                ffi::lua_pushvalue(state, io);
+            }
+            ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
+            ffi::lua_getfield(state, -2, c"write".as_ptr());
+            ffi::lua_getfield(state, io, c"stdout".as_ptr());
+            ffi::lua_pushboolean(state, c_int::from(method));
+            ffi::lua_pushcclosure(state, write, 4);
+            ffi::lua_setfield(state, -2, c"write".as_ptr());
+        }
+        ffi::lua_settop(state, io - 1);
+    }
+}
+
+unsafe extern "C-unwind" fn write(state: *mut lua_State) -> c_int {
+    // SAFETY: a closure of `install_write`, called by Lua; owns nothing where it may raise.
+    unsafe {
+        ffi::luaL_checkstack(state, 16, std::ptr::null());
+        let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
+        let method = ffi::lua_toboolean(state, ffi::lua_upvalueindex(4)) != 0;
+        let last = ffi::lua_gettop(state);
+        if method {
+            ffi::lua_pushvalue(state, 1);
+        } else {
+            ffi::lua_getfield(state, ffi::LUA_REGISTRYINDEX, c"_IO_output".as_ptr());
+        }
+        let ours = ffi::lua_rawequal(state, -1, ffi::lua_upvalueindex(3)) != 0;
+        ffi::lua_pop(state, 1);
+        if !ours {
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+            ffi::lua_insert(state, 1);
+            ffi::lua_call(state, last, ffi::LUA_MULTRET);
+            return ffi::lua_gettop(state);
+        }
+        if let Err(error) = write_all(state, vm, 1 + c_int::from(method), last) {
+            native::fail(state, vm, &WRITE, error);
+            ffi::lua_error(state);
+        }
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(3));
+    }
+    1
+}
+
+/// Writes strings and numbers, all of them or none. Does not raise.
+unsafe fn write_all(state: *mut lua_State, vm: &Vm, first: c_int, last: c_int) -> Result<(), Error> {
+    let frame = Frame { state, vm, nargs: last };
+    let mut bytes = Vec::new();
+    for at in first..=last {
+        // SAFETY: the frame's state.
+        match unsafe { ffi::lua_type(state, at) } {
+            ffi::LUA_TNUMBER => bytes.extend_from_slice(unsafe { errors::describe(state, at) }.as_bytes()),
+            _ => bytes.extend_from_slice(frame.bytes(at).map_err(|_| {
+                Error::argument(format!(
+                    "argument {}: expected string or number, got {}",
+                    at - first + 1,
+                    frame.type_name(at)
+                ))
+            })?),
+        }
+    }
+    output(vm, &bytes)
 }
 
 /// Standard output, unbuffered between lines as scripts expect it from jobs.

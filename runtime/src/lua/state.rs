@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::ThreadId;
@@ -29,6 +29,8 @@ pub(crate) struct Vm {
     closed: AtomicBool,
     /// A non-zero reason makes the hook raise; see [`Stop`].
     pub stop: AtomicU32,
+    /// Nanoseconds that a shutdown may take.
+    grace: AtomicU64,
     remote: Mutex<Remote>,
     pub config: crate::vm::Config,
     inner: UnsafeCell<Inner>,
@@ -51,16 +53,34 @@ pub(crate) struct Inner {
     pub scratch: UnsafeCell<Scratch>,
     tasks: RefCell<FuturesUnordered<LocalTask>>,
     incoming: RefCell<Vec<LocalTask>>,
+    /// What closures of plugins' functions point to, in chunks that never move.
+    targets: RefCell<Vec<Vec<super::bridge::Target>>>,
     pub calls: RefCell<HashMap<u64, Rc<Cancel>>>,
     pub tickets: Cell<u64>,
     /// Spawned tasks that run, with the places of their spawns.
     pub spawned: RefCell<std::collections::BTreeMap<u64, String>>,
     /// Errors of spawned tasks that nobody awaited so far.
     pub unawaited: RefCell<Vec<(Rc<super::coroutines::Spawned>, crate::Error)>>,
+    /// What `os.exit` was called with.
+    pub exit_code: Cell<i32>,
     /// What `env.set` changed, over the process's environment.
     pub environment: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
     /// Bytes that natives build strings in; never shrinks below what is reasonable.
     pub buffer: UnsafeCell<Vec<u8>>,
+}
+
+impl Inner {
+    /// Keeps a target as long as the VM.
+    pub fn keep_target(&self, target: super::bridge::Target) -> *const super::bridge::Target {
+        const CHUNK: usize = 64;
+        let mut chunks = self.targets.borrow_mut();
+        if chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let chunk = chunks.last_mut().expect("a chunk was just made sure of");
+        chunk.push(target);
+        &raw const chunk[chunk.len() - 1]
+    }
 }
 
 pub(crate) type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
@@ -72,6 +92,10 @@ pub(crate) enum Stop {
     None = 0,
     Timeout = 1,
     Interrupted = 2,
+    /// Not decided yet: plugins are to be asked whether what runs ends by itself.
+    Shutdown = 3,
+    /// By `os.exit`.
+    Exit = 4,
 }
 
 #[derive(Default)]
@@ -114,6 +138,7 @@ impl VmRef {
             thread: std::thread::current().id(),
             closed: AtomicBool::new(false),
             stop: AtomicU32::new(Stop::None as u32),
+            grace: AtomicU64::new(0),
             remote: Mutex::default(),
             config,
             inner: UnsafeCell::new(Inner {
@@ -126,10 +151,12 @@ impl VmRef {
                 scratch: UnsafeCell::default(),
                 tasks: RefCell::default(),
                 incoming: RefCell::default(),
+                targets: RefCell::default(),
                 calls: RefCell::default(),
                 tickets: Cell::new(0),
                 spawned: RefCell::default(),
                 unawaited: RefCell::default(),
+                exit_code: Cell::new(0),
                 environment: RefCell::default(),
                 buffer: UnsafeCell::default(),
             }),
@@ -215,8 +242,32 @@ impl Vm {
         match self.stop.load(Ordering::Acquire) {
             1 => Stop::Timeout,
             2 => Stop::Interrupted,
+            3 => Stop::Shutdown,
+            4 => Stop::Exit,
             _ => Stop::None,
         }
+    }
+
+    /// As `request_stop`, unless a plugin says that what runs ends by itself. Any thread.
+    pub fn request_shutdown(&self, grace: std::time::Duration) {
+        self.grace.store(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        self.request_stop(Stop::Shutdown);
+    }
+
+    /// Why to stop now. Asks the plugins first when a shutdown was requested. On the VM's thread.
+    pub fn check_stop(&self) -> Stop {
+        if self.stop_reason() == Stop::Shutdown {
+            let goes_on = crate::plugins::load::shutdown(self.grace.load(Ordering::Acquire));
+            let decided = if goes_on { Stop::None } else { Stop::Interrupted };
+            // A stop that came meanwhile stays.
+            let _ = self.stop.compare_exchange(
+                Stop::Shutdown as u32,
+                decided as u32,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
+        self.stop_reason()
     }
 
     /// Adds a future to those that run beside the script.
@@ -253,8 +304,9 @@ impl Vm {
     fn poll_tasks(&self, cx: &mut Context<'_>, done: impl Fn() -> bool) -> Option<Stop> {
         let inner = self.inner();
         loop {
-            if self.stop_reason() != Stop::None {
-                return Some(self.stop_reason());
+            match self.check_stop() {
+                Stop::None => {}
+                reason => return Some(reason),
             }
             let messages = {
                 let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);

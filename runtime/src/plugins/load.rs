@@ -58,6 +58,30 @@ pub fn load(path: &Path, name: &str, version: &str) -> Result<&'static PluginDec
     Ok(plugin)
 }
 
+/// Tells every plugin of the process that it is to end within so many nanoseconds. Whether one of
+/// them runs something that ends by itself.
+pub(crate) fn shutdown(nanos: u64) -> bool {
+    let mut plugins: Vec<&'static PluginDecl> = super::LINKED.to_vec();
+    {
+        let guard = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.extend(guard.iter().flat_map(|loaded| loaded.plugins.values()));
+    }
+    let mut goes_on = false;
+    for plugin in plugins {
+        // SAFETY: the name is lent for the call; the table is a static of the plugin, whose size says
+        // what it has.
+        unsafe {
+            let table = (plugin.extension)(abi::Str::new("assay.shutdown/1")).cast::<abi::ShutdownApi>();
+            if let Some(table) = table.as_ref()
+                && table.size as usize >= size_of::<abi::ShutdownApi>()
+            {
+                goes_on |= (table.shutdown)(nanos) == abi::PENDING;
+            }
+        }
+    }
+    goes_on
+}
+
 /// Opens a plugin's file to read it.
 ///
 /// # Errors

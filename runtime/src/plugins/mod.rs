@@ -128,6 +128,51 @@ impl Plugins {
     }
 }
 
+/// A plugin that is linked into this executable.
+#[derive(Debug, Clone)]
+pub struct Linked {
+    /// The family.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The names of its functions in Lua.
+    pub functions: Vec<String>,
+}
+
+/// The plugins that are linked into this executable. They come before files of the same name.
+pub fn linked_plugins() -> Vec<Linked> {
+    // SAFETY: the texts are statics.
+    #[allow(unsafe_code)]
+    LINKED
+        .iter()
+        .map(|plugin| unsafe {
+            Linked { name: plugin.name.text(), version: plugin.version.text(), functions: functions(plugin) }
+        })
+        .collect()
+}
+
+/// Loads a plugin, as its first use in a script would, and lists the names of its functions in Lua.
+///
+/// # Errors
+/// When it is broken.
+pub fn provides(name: &str, candidate: &Candidate) -> Result<Vec<String>, Error> {
+    load::load(&candidate.path, name, &candidate.version.to_string()).map(functions)
+}
+
+#[allow(unsafe_code)]
+fn functions(plugin: &'static PluginDecl) -> Vec<String> {
+    // SAFETY: a plugin's description and the texts in it live as long as the process.
+    unsafe {
+        let family = plugin.name.text();
+        let names = (0..plugin.nfns as usize).map(|at| (*plugin.fns.add(at)).name.text());
+        let mut names: Vec<String> = names
+            .map(|name| if name == "__call" { family.to_owned() } else { format!("{family}.{name}") })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
 fn not_installed(name: &str) -> Error {
     Error::new("not_installed", format!("plugin `{name}` is not installed"))
         .with_hint(format!("assay install plugin/{name}"))

@@ -1,0 +1,319 @@
+//! What was typed.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use assay::Error;
+use assay_plugin::did_you_mean;
+use lexopt::{Arg, Parser, ValueExt};
+
+/// A command line.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// A script, wherever it comes from.
+    Run(Run),
+    /// `assay plugins`.
+    Plugins(Plugins),
+    /// `assay-<name>`.
+    External {
+        /// What follows `assay-`.
+        name: String,
+        /// All of its arguments.
+        arguments: Vec<OsString>,
+    },
+    /// A help text.
+    Help(&'static str),
+    /// `assay version`.
+    Version,
+}
+
+/// Running a script.
+#[derive(Debug, PartialEq)]
+pub struct Run {
+    /// Where the script is.
+    pub script: Script,
+    /// What it gets as `arg`.
+    pub arguments: Vec<OsString>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// Where a script comes from.
+#[derive(Debug, PartialEq)]
+pub enum Script {
+    /// A file.
+    File(PathBuf),
+    /// `-e`.
+    Code(String),
+    /// `-`: standard input.
+    Stdin,
+}
+
+/// Limits of a VM.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: Option<usize>,
+    /// Wall time.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: Some(64 << 20), timeout: None }
+    }
+}
+
+/// `assay plugins`.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plugins {
+    /// As JSON.
+    pub json: bool,
+    /// These files instead of what is installed.
+    pub files: Vec<PathBuf>,
+}
+
+/// Verbs that `assay-registry` answers to.
+pub const REGISTRY: [&str; 16] = [
+    "init", "install", "remove", "update", "outdated", "list", "tree", "why", "search", "info", "verify",
+    "publish", "vendor", "mirror", "cache", "image",
+];
+
+const OWN: [&str; 3] = ["plugins", "help", "version"];
+
+/// Reads a command line, without the program's name.
+///
+/// # Errors
+/// For what cannot be meant, with what may be.
+pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
+    let mut parser = Parser::from_args(arguments);
+    let mut limits = Limits::default();
+    let mut code = None;
+    while let Some(argument) = next(&mut parser)? {
+        let script = match argument {
+            Arg::Long("memory-limit") => {
+                limits.memory = size(&value(&mut parser)?).map_err(|what| usage(format!("--memory-limit: {what}")))?;
+                continue;
+            }
+            Arg::Long("timeout") => {
+                let timeout = seconds(&value(&mut parser)?).map_err(|what| usage(format!("--timeout: {what}")))?;
+                limits.timeout = Some(timeout);
+                continue;
+            }
+            Arg::Short('e') | Arg::Long("eval") => {
+                let text = value(&mut parser)?.string().map_err(|_| usage("-e: the code is not UTF-8"))?;
+                // Everything behind it is the script's.
+                code = Some(text);
+                break;
+            }
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP)),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Value(script) => script,
+            other => return Err(unknown_option(other, &["--memory-limit", "--timeout", "--eval", "--help", "--version"])),
+        };
+        let rest: Vec<OsString> = parser.raw_args().map_err(wrong)?.collect();
+        if limits == Limits::default() {
+            return command(script, rest);
+        }
+        return Ok(run(script_of(script)?, rest, limits));
+    }
+    match code {
+        Some(code) => {
+            let mut rest: Vec<OsString> = parser.raw_args().map_err(wrong)?.collect();
+            if rest.first().is_some_and(|first| first == "--") {
+                rest.remove(0);
+            }
+            Ok(run(Script::Code(code), rest, limits))
+        }
+        None if limits == Limits::default() => Ok(Command::Help(HELP)),
+        None => Err(usage("no script was named").with_hint("assay --help")),
+    }
+}
+
+fn run(script: Script, arguments: Vec<OsString>, limits: Limits) -> Command {
+    Command::Run(Run { script, arguments, limits })
+}
+
+/// The first word, when no option came before it: a command, or a script.
+fn command(word: OsString, rest: Vec<OsString>) -> Result<Command, Error> {
+    let name = word.to_string_lossy().into_owned();
+    match name.as_str() {
+        "plugins" => plugins(rest),
+        "help" => help(&rest),
+        "version" if rest.is_empty() => Ok(Command::Version),
+        name if REGISTRY.contains(&name) => {
+            let arguments = [OsString::from(name)].into_iter().chain(rest).collect();
+            Ok(Command::External { name: "registry".into(), arguments })
+        }
+        name if is_file_name(name) || Path::new(&word).exists() => {
+            Ok(run(script_of(word)?, rest, Limits::default()))
+        }
+        _ => Ok(Command::External { name, arguments: rest }),
+    }
+}
+
+/// Whether a word cannot be a command: it has a directory or an extension.
+fn is_file_name(word: &str) -> bool {
+    word == "-" || word.contains(['/', '.']) || word.is_empty()
+}
+
+fn script_of(word: OsString) -> Result<Script, Error> {
+    if word == "-" {
+        return Ok(Script::Stdin);
+    }
+    let path = PathBuf::from(word);
+    match path.extension().and_then(OsStr::to_str) {
+        Some("yaml" | "yml") => Err(usage(format!("{} is no Lua script", path.display()))
+            .with_hint("assay runs Lua: write the checks as a script, with `assert` and `http`")),
+        _ => Ok(Script::File(path)),
+    }
+}
+
+fn plugins(arguments: Vec<OsString>) -> Result<Command, Error> {
+    let mut parser = Parser::from_args(arguments);
+    let mut options = Plugins::default();
+    while let Some(argument) = next(&mut parser)? {
+        match argument {
+            Arg::Long("json") => options.json = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP_PLUGINS)),
+            Arg::Value(file) => options.files.push(file.into()),
+            other => return Err(unknown_option(other, &["--json", "--help"])),
+        }
+    }
+    Ok(Command::Plugins(options))
+}
+
+fn help(arguments: &[OsString]) -> Result<Command, Error> {
+    let topic = arguments.first().map(|topic| topic.to_string_lossy().into_owned());
+    match topic.as_deref() {
+        None | Some("help" | "version") => Ok(Command::Help(HELP)),
+        Some("plugins") => Ok(Command::Help(HELP_PLUGINS)),
+        Some(verb) if REGISTRY.contains(&verb) => {
+            Ok(Command::External { name: "registry".into(), arguments: vec![verb.into(), "--help".into()] })
+        }
+        Some(other) => Err(unknown_command(other)),
+    }
+}
+
+/// The error for a word that is neither a command nor a script.
+pub fn unknown_command(word: &str) -> Error {
+    let error = usage(format!("`{word}` is neither a command nor a script"));
+    let scripts: Vec<String> = scripts_here();
+    let known = OWN.iter().chain(&REGISTRY).copied().chain(scripts.iter().map(String::as_str));
+    match did_you_mean(word, known) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None if Path::new(&format!("{word}.lua")).exists() => error.with_hint(format!("did you mean `{word}.lua`?")),
+        None => error.with_hint("assay --help lists the commands"),
+    }
+}
+
+fn scripts_here() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(".") else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".lua")).collect()
+}
+
+/// `64MB`, `1GB`, `500000`; `none` for no limit.
+fn size(text: &OsStr) -> Result<Option<usize>, String> {
+    let text = text.to_string_lossy();
+    if text == "none" {
+        return Ok(None);
+    }
+    let wrong = || format!("expected a size such as 64MB, or none, got `{}`", text.escape_debug());
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: usize = digits.parse().map_err(|_| wrong())?;
+    let unit: usize = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let bytes = number.checked_mul(unit).ok_or_else(wrong)?;
+    // Less does not even hold the builtins.
+    if bytes < 1 << 20 {
+        return Err(format!("`{text}` is too little: a script needs at least 1MB"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Seconds, with fractions.
+///
+/// # Errors
+/// Says what is wrong, without the name of what was set.
+pub fn seconds(text: &OsStr) -> Result<Duration, String> {
+    let text = text.to_string_lossy();
+    let number = text.strip_suffix('s').unwrap_or(&text).parse::<f64>().unwrap_or(f64::NAN);
+    // A century is more than any run takes, and less than what a clock can add.
+    match number {
+        number if number > 0.0 && number <= 3.2e9 => Ok(Duration::from_secs_f64(number)),
+        _ => Err(format!("expected seconds above 0, such as 30 or 0.5, got `{}`", text.escape_debug())),
+    }
+}
+
+fn next(parser: &mut Parser) -> Result<Option<Arg<'_>>, Error> {
+    parser.next().map_err(wrong)
+}
+
+fn value(parser: &mut Parser) -> Result<OsString, Error> {
+    parser.value().map_err(wrong)
+}
+
+fn wrong(error: lexopt::Error) -> Error {
+    usage(error.to_string()).with_hint("assay --help")
+}
+
+fn unknown_option(argument: Arg<'_>, known: &[&str]) -> Error {
+    let name = match argument {
+        Arg::Short(letter) => format!("-{letter}"),
+        Arg::Long(name) => format!("--{name}"),
+        Arg::Value(value) => value.to_string_lossy().into_owned(),
+    };
+    let error = usage(format!("unknown option `{name}`"));
+    match did_you_mean(&name, known.iter().copied()) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error.with_hint("assay --help"),
+    }
+}
+
+/// An error about the command line.
+pub fn usage(message: impl Into<String>) -> Error {
+    Error::new("usage", message)
+}
+
+/// `assay --help`.
+pub const HELP: &str = "\
+assay runs Lua scripts for Kubernetes work.
+
+    assay [OPTIONS] SCRIPT [ARGUMENTS...]      run a script; `-` reads it from standard input
+    assay [OPTIONS] -e CODE [ARGUMENTS...]     run a piece of code
+    assay test [PATH...]                       run the tests in *_test.lua files
+    assay plugins [--json] [FILE...]           show plugins: where, version, what they provide
+    assay install [NAME...]                    fetch libraries and plugins; assay help install
+    assay NAME [ARGUMENTS...]                  run assay-NAME, beside assay or on PATH
+    assay help [COMMAND], assay version
+
+Options:
+    --memory-limit=SIZE     what the script's Lua values may take: 64MB by default, or `none`
+    --timeout=SECONDS       end the script after so much time, with exit code 124
+    -e, --eval CODE         run CODE
+    -h, --help
+    -V, --version
+
+Scripts get ARGUMENTS as the global `arg`. Libraries are looked for in ASSAY_LIB_PATH, or in the project's
+.assay folder, ~/.local/share/assay, and lib/assay beside the executable's folder.
+";
+
+/// `assay plugins --help`.
+pub const HELP_PLUGINS: &str = "\
+assay plugins shows what is installed: each plugin's version, plugin API, file and functions, and
+which version of it scripts get. Exit code 1 when one of them is broken.
+
+    assay plugins [--json]              the plugins of the library roots
+    assay plugins [--json] FILE...      these files
+
+Options:
+    --json          one JSON object
+    -h, --help
+";

@@ -1,0 +1,132 @@
+//! `assay SCRIPT`: one VM, one run.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use assay::{Error, Stopped, Vm};
+use assay_plugin::did_you_mean;
+
+use super::arguments::{Run, Script};
+use super::report::Report;
+use super::setting::Setting;
+use super::{env, exit, signals, terminal};
+
+/// Runs the script; the exit code.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run(options: Run) -> Result<u8, Error> {
+    let source = Source::read(options.script)?;
+    let setting = Setting::of(&source.folder)?;
+    let vm = Vm::new(setting.config(options.limits)?)?;
+    let arguments: Vec<Vec<u8>> = options.arguments.into_iter().map(OsString::into_vec).collect();
+    vm.set_args(&source.name, &arguments)?;
+    vm.set_script_dir(&source.folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))?;
+    let signals = signals::watch(vm.stop_handle(), env::shutdown_timeout()?)?;
+
+    let result = runtime.block_on(vm.run(&source.chunk, &source.text));
+    let stopped = vm.stopped();
+    // Files that the script left open are written out, its finalizers run.
+    drop(vm);
+
+    let code = match (result, stopped) {
+        (_, Some(Stopped::Exit(code))) => code as u8,
+        (Err(error), Some(Stopped::Timeout)) => {
+            terminal::error(&source.report(error));
+            exit::TIMEOUT
+        }
+        (Ok(()), _) | (Err(_), Some(Stopped::Interrupted)) => exit::OK,
+        // The reader of the output has seen enough.
+        (Err(error), _) if error.kind == "closed_output" => exit::OK,
+        (Err(error), _) => {
+            terminal::error(&source.report(error));
+            exit::FAILED
+        }
+    };
+    Ok(signals.exit_code().unwrap_or(code))
+}
+
+/// A script's text, and what it is called.
+struct Source {
+    text: Vec<u8>,
+    /// `arg[0]`.
+    name: Vec<u8>,
+    /// Lua's name of the chunk.
+    chunk: String,
+    /// Where its modules and its project are looked for.
+    folder: std::path::PathBuf,
+}
+
+impl Source {
+    fn read(script: Script) -> Result<Self, Error> {
+        match script {
+            Script::Code(code) => Ok(Self {
+                text: code.into_bytes(),
+                name: b"-e".to_vec(),
+                chunk: "=(command line)".into(),
+                folder: ".".into(),
+            }),
+            Script::Stdin => {
+                let mut text = Vec::new();
+                std::io::stdin()
+                    .lock()
+                    .read_to_end(&mut text)
+                    .map_err(|error| Error::new("io", format!("cannot read the script from stdin: {error}")))?;
+                Ok(Self { text, name: b"-".to_vec(), chunk: "=stdin".into(), folder: ".".into() })
+            }
+            Script::File(path) => {
+                let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+                let folder = match path.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+                    _ => ".".into(),
+                };
+                Ok(Self {
+                    text,
+                    name: path.as_os_str().as_bytes().to_vec(),
+                    chunk: format!("@{}", path.display()),
+                    folder,
+                })
+            }
+        }
+    }
+
+    /// An error with the script's lines, which are read from memory where no file has them.
+    fn report(&self, error: Error) -> Report {
+        let name = self.chunk.trim_start_matches(['=', '@']);
+        Report::of_script(error, name, &self.text)
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    };
+    let failed = Error::new("usage", format!("cannot read {}: {what}", path.display()));
+    if error.kind() == std::io::ErrorKind::IsADirectory {
+        return failed.with_hint(format!("to run the tests in it: assay test {}", path.display()));
+    }
+    match neighbour(path) {
+        Some(near) if error.kind() == std::io::ErrorKind::NotFound => {
+            failed.with_hint(format!("did you mean `{near}`?"))
+        }
+        _ => failed,
+    }
+}
+
+/// A file in the same folder with nearly the same name.
+fn neighbour(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let near = did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
+}

@@ -1,0 +1,120 @@
+//! What a VM of the command line is made with: library roots, pinned plugins, the log.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use assay::plugins::Plugins;
+use assay::{Config, Error};
+use toml::de::{DeTable, DeValue};
+
+use super::arguments::Limits;
+use super::env;
+
+/// Where a script's libraries and plugins are.
+pub struct Setting {
+    /// Absolute.
+    pub roots: Vec<PathBuf>,
+    /// Versions by family, from `assay.lock`.
+    pub pins: BTreeMap<String, String>,
+}
+
+impl Setting {
+    /// As it is for a script in that folder.
+    ///
+    /// # Errors
+    /// For a lock file that cannot be read.
+    pub fn of(folder: &Path) -> Result<Self, Error> {
+        let project = project(folder);
+        let pins = match &project {
+            Some(project) => pins(&project.join("assay.lock"))?,
+            None => BTreeMap::new(),
+        };
+        let roots = env::library_path().unwrap_or_else(|| defaults(project.as_deref()));
+        Ok(Self { roots: absolute(roots), pins })
+    }
+
+    /// The plugins that it has.
+    pub fn plugins(&self) -> Plugins {
+        Plugins::discover(&self.roots, self.pins.clone())
+    }
+
+    /// What a VM is made with.
+    ///
+    /// # Errors
+    /// For variables of the environment that make no sense.
+    pub fn config(&self, limits: Limits) -> Result<Config, Error> {
+        let mut config = Config::default();
+        config.memory_limit = limits.memory;
+        config.timeout = limits.timeout;
+        config.roots = self.roots.clone();
+        config.plugins = self.plugins();
+        config.log = env::log()?;
+        Ok(config)
+    }
+}
+
+/// The nearest folder upward that has an `assay.toml`.
+fn project(folder: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(folder).ok()?;
+    folder.ancestors().find(|folder| folder.join("assay.toml").is_file()).map(Into::into)
+}
+
+fn defaults(project: Option<&Path>) -> Vec<PathBuf> {
+    let mut roots = Vec::with_capacity(5);
+    roots.extend(project.map(|project| project.join(".assay")));
+    roots.extend(env::data_folder());
+    if let Ok(exe) = std::env::current_exe()
+        && let Some(prefix) = exe.parent().and_then(Path::parent)
+    {
+        roots.push(prefix.join("lib/assay"));
+    }
+    roots.extend(["/lib/assay", "/usr/lib/assay"].map(PathBuf::from));
+    roots
+}
+
+/// Made absolute, each once: plugins are loaded from absolute paths only.
+fn absolute(roots: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut out: Vec<PathBuf> = Vec::with_capacity(roots.len());
+    for root in roots.iter().filter_map(|root| std::path::absolute(root).ok()) {
+        if !out.contains(&root) {
+            out.push(root);
+        }
+    }
+    out
+}
+
+/// The versions of plugins in a lock file. Only what is needed is read: `assay-registry` writes the
+/// file and checks the rest.
+fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let broken = |what: String| {
+        Error::new("lock", format!("{}: {what}", lock.display()))
+            .with_hint("take assay.lock from version control, or delete it and run `assay install`")
+    };
+    let text = match std::fs::read_to_string(lock) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(broken(format!("cannot be read: {error}"))),
+    };
+    let document = DeTable::parse(&text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text.as_bytes()[..at.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        broken(format!("line {line}: {}", error.message()))
+    })?;
+    let mut pins = BTreeMap::new();
+    let Some(DeValue::Array(packages)) = document.get_ref().get("package").map(|packages| packages.get_ref()) else {
+        return Ok(pins);
+    };
+    for package in packages {
+        let text = |key: &str| match package.get_ref() {
+            DeValue::Table(table) => table.get(key).and_then(|value| value.get_ref().as_str()),
+            _ => None,
+        };
+        let (Some(kind), Some(name), Some(version)) = (text("kind"), text("name"), text("version")) else {
+            return Err(broken("a package has no kind, name or version".into()));
+        };
+        if kind == "plugin" {
+            pins.insert(name.to_owned(), version.to_owned());
+        }
+    }
+    Ok(pins)
+}
