@@ -1,0 +1,22 @@
+-- The names that scripts call. Never rename one without an alias.
+local k8s = require("assay.k8s")
+
+local functions = {
+  "register_crd", "_resource_path", "_list_path", "get", "post", "put", "patch", "delete", "get_resource", "list",
+  "create", "update", "patch_resource", "delete_resource", "exists", "get_secret", "get_configmap", "list_pods",
+  "list_events", "pod_status", "is_ready", "wait_ready", "service_endpoints", "logs", "rollout_status", "node_status",
+  "namespace_exists", "events_for", "client", "watch", "apply", "exec",
+}
+local not_methods = { register_crd = true, _resource_path = true, _list_path = true, client = true }
+
+describe("assay.k8s", function()
+  it("has every function, and every verb as a method", function()
+    local c = k8s.client { base_url = "http://127.0.0.1:1" }
+    for _, name in ipairs(functions) do
+      assert.eq(type(k8s[name]), "function", name)
+      if not not_methods[name] then
+        assert.eq(type(c[name]), "function", "client:" .. name)
+      end
+    end
+  end)
+end)

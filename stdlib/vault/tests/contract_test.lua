@@ -1,0 +1,24 @@
+-- The names that scripts call. Never rename one without an alias.
+local vault = require("assay.vault")
+
+local methods = {
+  "read", "write", "delete", "list", "kv_get", "kv_put", "kv_delete", "kv_list", "kv_metadata", "health", "seal_status",
+  "is_sealed", "is_initialized", "policy_get", "policy_put", "policy_delete", "policy_list", "auth_enable",
+  "auth_disable", "auth_list", "auth_config", "auth_create_role", "auth_read_role", "auth_list_roles", "engine_enable",
+  "engine_disable", "engine_list", "engine_tune", "token_create", "token_lookup", "token_lookup_self", "token_revoke",
+  "token_revoke_self", "transit_encrypt", "transit_decrypt", "transit_create_key", "transit_list_keys", "pki_issue",
+  "pki_ca_cert", "pki_create_role", "auth_login", "auth_login_kubernetes", "token_renew", "token_renew_self",
+  "token_keep_renewed", "with_namespace",
+}
+
+describe("assay.vault", function()
+  it("has every function and method", function()
+    for _, name in ipairs { "client", "wait", "authenticated_client", "ensure_credentials", "assert_secret" } do
+      assert.eq(type(vault[name]), "function", name)
+    end
+    local c = vault.client("http://127.0.0.1:1", "token")
+    for _, name in ipairs(methods) do
+      assert.eq(type(c[name]), "function", "client:" .. name)
+    end
+  end)
+end)
