@@ -43,3 +43,52 @@ fn unhex(hex: &str) -> Vec<u8> {
         .map(|pair| (pair[0] << 4 | pair[1]) as u8)
         .collect()
 }
+
+/// `types/crypto.lua` and what is registered: the same functions with the same parameters.
+#[test]
+fn types_are_what_is_registered() {
+    use std::collections::BTreeSet;
+
+    let stubs: BTreeSet<(&str, Vec<&str>)> = include_str!("../types/crypto.lua")
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("function crypto.")?
+                .strip_suffix(") end")?
+                .split_once('(')
+        })
+        .map(|(name, parameters)| {
+            (
+                name,
+                parameters.split(", ").filter(|p| !p.is_empty()).collect(),
+            )
+        })
+        .collect();
+    let plugin = &assay_crypto::ASSAY_PLUGIN;
+    // SAFETY: the plugin's statics.
+    #[allow(unsafe_code)]
+    let registered: BTreeSet<(&str, Vec<&str>)> = unsafe {
+        std::slice::from_raw_parts(plugin.fns, plugin.nfns as usize)
+            .iter()
+            .map(|desc| (desc.name.text(), desc.sig.text()))
+            .map(|(name, sig)| {
+                let (parameters, _) = sig["fun(".len()..].split_once(')').unwrap();
+                let name_of = |parameter: &'static str| {
+                    parameter
+                        .split(':')
+                        .next()
+                        .unwrap_or_default()
+                        .trim_end_matches('?')
+                };
+                (
+                    name,
+                    parameters
+                        .split(", ")
+                        .filter(|p| !p.is_empty())
+                        .map(name_of)
+                        .collect(),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(stubs, registered);
+}
