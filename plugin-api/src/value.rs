@@ -98,8 +98,11 @@ impl<'a> View<'a> {
     /// What is an integer on the wire.
     #[inline]
     pub(crate) fn int(self) -> Option<i64> {
-        // SAFETY: the tag says which field is set.
-        (self.val.tag == tag::INT).then(|| unsafe { self.val.u.i })
+        match self.val.tag {
+            // SAFETY: the tag says which field is set.
+            tag::INT => Some(unsafe { self.val.u.i }),
+            _ => None,
+        }
     }
 
     /// Whether it is nil.
