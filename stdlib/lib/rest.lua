@@ -1,5 +1,5 @@
 -- assay.lib.rest: a JSON-over-HTTP client with one way to send, decode and fail.
-global http, json, math, pairs, pcall, require, setmetatable, string, table, tostring, type
+global error, http, json, math, pairs, pcall, require, setmetatable, string, table, tostring, type
 
 local lib = require("assay.lib")
 
@@ -118,6 +118,11 @@ function Client:fail(method, path, resp)
   }
 end
 
+-- A transport error without the name of the function that raised it: `connect: connection refused (...)`.
+local function bare(err)
+  return (tostring(err.message):gsub("^http[%w.:]*: ", ""))
+end
+
 ---Sends one request and returns the http plugin's response; raises for any status that is
 ---neither 2xx nor in `call.accept`, and for a transport failure.
 ---@param method string
@@ -144,7 +149,7 @@ function Client:request(method, path, call)
       body = json.encode(body)
     end
   end
-  local resp = self.pool:request {
+  local ok, resp = pcall(self.pool.request, self.pool, {
     method = method,
     url = lib.url(self.base_url, path, call.query),
     headers = headers,
@@ -153,7 +158,18 @@ function Client:request(method, path, call)
     stream = call.stream,
     -- A stream is read bit by bit: its length is no matter of memory.
     max_body = call.stream and math.maxinteger or nil,
-  }
+  })
+  if not ok then
+    if type(resp) ~= "table" then
+      error(resp, 0)
+    end
+    -- The plugin's error, under the name of who asked and for what.
+    lib.fail {
+      kind = resp.kind,
+      message = string.format("%s: %s %s: %s", self.service, method, path, bare(resp)),
+      hint = resp.hint,
+    }
+  end
   local status = resp.status
   if (status >= 200 and status < 300) or (call.accept and call.accept[status]) then
     return resp
