@@ -179,7 +179,7 @@ fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::argument(format!("`{}` cannot be the name of a module", name.escape_debug()))
-        .hint("names are parts joined by dots, such as \"assay.vault\""))
+        .hint("names are parts joined by dots, such as \"acme.deploy\""))
 }
 
 /// `package.path`, as the script may have set it.
@@ -203,7 +203,7 @@ unsafe fn package_path(state: *mut lua_State) -> String {
 
 /// The module's file, and the root it came from when it is a library.
 fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<PathBuf>), Error> {
-    // `assay.vault.pki` is `vault/pki` in a root; other publishers keep their first part.
+    // `assay.one.two` is `one/two` in a root; other publishers keep their first part.
     let in_root = name.strip_prefix("assay.").unwrap_or(name).replace('.', "/");
     let mut tried = Vec::new();
     for root in &vm.config.roots {
