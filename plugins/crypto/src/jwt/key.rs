@@ -621,6 +621,10 @@ fn secret(text: &[u8]) -> Result<&[u8]> {
         return Err(unusable("it is a public key, but not in PEM")
             .hint("`openssl pkey -pubin -inform DER -in key.der` prints it as PEM"));
     }
+    // `jwt_verify` takes it for a key set.
+    if start.starts_with(b"{") {
+        return Err(unusable("it is JSON, and a secret is taken as it is"));
+    }
     if text.is_empty() {
         return Err(unusable("an empty secret"));
     }

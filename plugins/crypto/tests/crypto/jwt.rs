@@ -793,6 +793,12 @@ fn sign_refuses() {
             "the key cannot be used: an empty secret",
         ),
         (
+            RFC7515[0].2,
+            "HS256",
+            "key",
+            "the key cannot be used: it is JSON, and a secret is taken as it is",
+        ),
+        (
             key!("rsa.pub"),
             "RS256",
             "key",
