@@ -45,6 +45,26 @@ end
 local usable = { [429] = true, [473] = true }
 local states = { [472] = "disaster-recovery standby", [501] = "not initialized", [503] = "sealed" }
 
+local function await(c, opts)
+  return lib.wait {
+    service = "vault",
+    what = c.rest.base_url .. " to be ready",
+    timeout = opts.timeout or 60,
+    interval = opts.interval,
+    check = function(remaining)
+      local resp = c.rest:request("GET", opts.health_path or "/v1/sys/health", {
+        timeout = math.min(remaining, 10),
+        accept = { [429] = true, [472] = true, [473] = true, [501] = true, [503] = true },
+      })
+      local status = resp.status
+      if status < 300 or usable[status] then
+        return true
+      end
+      return nil, string.format("HTTP %d (%s)", status, states[status])
+    end,
+  }
+end
+
 ---Waits until the server is initialized, unsealed and serving; raises after the timeout with the
 ---last state seen.
 ---@param url string
@@ -60,30 +80,8 @@ function M.wait(url, opts)
     insecure = "boolean",
     headers = "table",
   })
-  local c = client.new("vault.wait", {
-    url = url,
-    ca_cert = opts.ca_cert,
-    insecure = opts.insecure,
-    headers = opts.headers,
-  }, nil, nil, 3)
-  local path = opts.health_path or "/v1/sys/health"
-  return lib.wait {
-    service = "vault",
-    what = url .. " to be ready",
-    timeout = opts.timeout or 60,
-    interval = opts.interval,
-    check = function(remaining)
-      local resp = c.rest:request("GET", path, {
-        timeout = math.min(remaining, 10),
-        accept = { [429] = true, [472] = true, [473] = true, [501] = true, [503] = true },
-      })
-      local status = resp.status
-      if status < 300 or usable[status] then
-        return true
-      end
-      return nil, string.format("HTTP %d (%s)", status, states[status])
-    end,
-  }
+  local connection = { url = url, ca_cert = opts.ca_cert, insecure = opts.insecure, headers = opts.headers }
+  return await(client.new("vault.wait", connection, nil, nil, 3), opts)
 end
 
 ---@class vault.AuthenticatedOptions
@@ -114,13 +112,14 @@ function M.authenticated_client(url, opts)
     insecure = "boolean",
     headers = "table",
   })
-  local connection = { ca_cert = opts.ca_cert, insecure = opts.insecure, headers = opts.headers }
-  M.wait(url, {
-    timeout = opts.timeout,
-    ca_cert = connection.ca_cert,
-    insecure = connection.insecure,
-    headers = connection.headers,
-  })
+  local c = client.new("vault.authenticated_client", {
+    url = url,
+    namespace = opts.namespace,
+    ca_cert = opts.ca_cert,
+    insecure = opts.insecure,
+    headers = opts.headers,
+  }, nil, nil, 3)
+  await(c, { timeout = opts.timeout })
   local namespace = opts.secret_namespace or "secrets"
   local name = opts.secret_name or "openbao-root-token"
   local key = opts.secret_key or "root-token"
@@ -138,11 +137,8 @@ function M.authenticated_client(url, opts)
       hint = #keys > 0 and "it has " .. table.concat(keys, ", ") or "it is empty",
     }
   end
-  connection.url = url
-  connection.namespace = opts.namespace
-  connection.token = token:gsub("%s+$", "")
-  local made = client.new("vault.authenticated_client", connection, nil, nil, 3)
-  return made
+  c.token = token:gsub("%s+$", "")
+  return c
 end
 
 local function present(value)
