@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use assay_plugin::Func;
 use assay_plugin::abi::PluginDecl;
 
 use crate::Error;
@@ -220,22 +221,7 @@ impl Vm {
         let coroutine = Coroutine::new(&shared)?;
         // SAFETY: a fresh thread.
         unsafe { modules::compile(coroutine.state(), &shared, source, name)? };
-        self.arm_hook(coroutine.state());
-        let result = match shared.config.timeout {
-            None => self.drive(coroutine).await,
-            Some(timeout) => {
-                let deadline = Deadline::start(&shared, timeout);
-                let result = match tokio::time::timeout(timeout, self.drive(coroutine)).await {
-                    Ok(result) => result,
-                    Err(_) => {
-                        shared.request_stop(Stop::Timeout);
-                        Err(errors::stopped(&shared, Stop::Timeout).into())
-                    }
-                };
-                drop(deadline);
-                result
-            }
-        };
+        let result = self.limited(self.drive(coroutine)).await;
         match shared.stop_reason() {
             Stop::Interrupted | Stop::Exit => {}
             _ => coroutines::report(&shared),
@@ -262,6 +248,49 @@ impl Vm {
         }
     }
 
+    /// Compiles a chunk into a function, to be called inside [`run_until`](Self::run_until).
+    ///
+    /// # Errors
+    /// Of kind `syntax`, and for lack of memory.
+    pub fn load(&self, name: &str, source: &[u8]) -> Result<Func, Error> {
+        let coroutine = Coroutine::new(&self.shared)?;
+        // SAFETY: a fresh thread, on which the function ends up.
+        unsafe {
+            modules::compile(coroutine.state(), &self.shared, source, name)?;
+            Ok(task::function(coroutine.state(), &self.shared, 1)?)
+        }
+    }
+
+    /// Runs the VM until a future ends: for hosts that call functions of scripts.
+    /// [`Config::timeout`] holds for each such run.
+    ///
+    /// # Errors
+    /// Kind `timeout` or `interrupted` for what ended the run from outside.
+    pub async fn run_until<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> Result<T, Error> {
+        let shared = &self.shared;
+        let run = async { shared.run_until(future).await.map_err(|reason| errors::stopped(shared, reason).into()) };
+        let result = self.limited(run).await;
+        coroutines::report_unawaited(shared);
+        result
+    }
+
+    /// Runs a future within the time limit.
+    async fn limited<T>(&self, run: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let shared = &self.shared;
+        let Some(timeout) = shared.config.timeout else { return run.await };
+        // For code that never waits; what waits is ended by tokio's timer.
+        let deadline = Deadline::start(shared, timeout);
+        let result = tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
+            shared.request_stop(Stop::Timeout);
+            Err(errors::stopped(shared, Stop::Timeout).into())
+        });
+        drop(deadline);
+        result
+    }
+
     async fn drive(&self, coroutine: Coroutine) -> Result<assay_plugin::Value, Error> {
         let shared = self.shared.clone();
         let finished = self.shared.run_until(async move {
@@ -274,16 +303,10 @@ impl Vm {
         });
         match finished.await {
             Ok(result) => result,
-            Err(reason) => Err(errors::stopped(&self.shared, reason).into()),
-        }
-    }
-
-    /// Has Lua code look at the stop flag every so many instructions.
-    fn arm_hook(&self, state: *mut lua_State) {
-        // SAFETY: an open state; threads made later inherit it from the main one.
-        unsafe {
-            for state in [state, self.shared.inner().main.get()] {
-                ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, HOOK_COUNT);
+            Err(reason) => {
+                let place = self.shared.inner().stopped_at.take();
+                let error = Error::from(errors::stopped(&self.shared, reason));
+                Err(if place.is_empty() { error } else { error.with_traceback(place) })
             }
         }
     }
@@ -295,25 +318,38 @@ impl Drop for Vm {
     }
 }
 
-/// How many instructions run between two looks at the stop flag: under 0.1 ms.
-const HOOK_COUNT: c_int = 10_000;
+/// The VM of a state.
+///
+/// # Safety
+/// The state must be one of a VM of ours.
+#[allow(unsafe_code)]
+pub(crate) unsafe fn of<'a>(state: *mut lua_State) -> &'a crate::lua::state::Vm {
+    // SAFETY: `install` put the address there; the VM outlives its state.
+    unsafe {
+        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, (&raw const VM_KEY).cast());
+        let vm = ffi::lua_touserdata(state, -1).cast::<crate::lua::state::Vm>();
+        ffi::lua_pop(state, 1);
+        &*vm
+    }
+}
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) {
     // SAFETY: called by Lua; `push` owns nothing when it returns.
     unsafe {
-        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, (&raw const VM_KEY).cast());
-        let vm = ffi::lua_touserdata(state, -1).cast::<crate::lua::state::Vm>();
-        ffi::lua_pop(state, 1);
-        let reason = match vm.as_ref() {
-            Some(vm) if vm.stop_reason() != Stop::None => vm.check_stop(),
-            _ => Stop::None,
-        };
+        let vm = of(state);
+        let reason = if vm.wants_stop() { vm.check_stop() } else { Stop::None };
         if reason == Stop::None {
+            ffi::lua_sethook(state, None, 0, 0);
             return;
         }
-        stop_now(state);
-        push_stopped(state, &*vm, reason);
+        vm.inner().stopped_at.replace(task::traceback(vm, state));
+        if ffi::lua_isyieldable(state) != 0 {
+            // Out of every `pcall` at once: unwinding them one by one takes time by their square.
+            ffi::lua_yield(state, 0);
+            return;
+        }
+        push_stopped(state, vm, reason);
         ffi::lua_error(state);
     }
 }

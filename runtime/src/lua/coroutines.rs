@@ -781,9 +781,10 @@ unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
         }
         ffi::lua_xmove(state, thread, nargs);
         let mut results = 0;
-        let status = ffi::lua_resume(thread, state, nargs, &mut results);
-        if status == ffi::LUA_YIELD && is_waiting(thread, results) {
-            ffi::lua_pop(thread, 1);
+        let status = super::interrupt::resume(crate::vm::of(state), thread, state, nargs, &mut results);
+        let stopped = status == ffi::LUA_YIELD && results == 0 && crate::vm::of(state).wants_stop();
+        if stopped || status == ffi::LUA_YIELD && is_waiting(thread, results) {
+            ffi::lua_pop(thread, results);
             if ffi::lua_isyieldable(state) == 0 {
                 ffi::lua_closethread(thread, state);
                 ffi::lua_settop(thread, 0);
@@ -793,10 +794,6 @@ unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
             return Drive::Waiting;
         }
         if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
-            if ffi::lua_gethookcount(thread) == 1 {
-                // It was stopped from outside: so is who resumed it.
-                crate::vm::stop_now(state);
-            }
             ffi::lua_xmove(thread, state, 1);
             return Drive::Failed;
         }

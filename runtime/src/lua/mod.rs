@@ -20,6 +20,7 @@ pub(crate) mod bridge;
 pub(crate) mod coroutines;
 pub(crate) mod errors;
 pub(crate) mod host;
+pub(crate) mod interrupt;
 pub(crate) mod json;
 pub(crate) mod modules;
 pub(crate) mod native;

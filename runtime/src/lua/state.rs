@@ -15,7 +15,7 @@ use assay_plugin::abi::{FuncHdr, FuncVt, Val, VmHdr, VmVt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::task::{Cancel, RemoteCall};
-use super::{ffi, lua_State};
+use super::{ffi, interrupt, lua_State};
 
 /// A VM as plugins see it (`VmHdr` first) and as the rest of `lua` uses it.
 ///
@@ -26,6 +26,7 @@ pub(crate) struct Vm {
     header: VmHdr,
     count: AtomicUsize,
     thread: ThreadId,
+    pthread: libc::pthread_t,
     closed: AtomicBool,
     /// A non-zero reason makes the hook raise; see [`Stop`].
     pub stop: AtomicU32,
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub spawned: RefCell<std::collections::BTreeMap<u64, String>>,
     /// Errors of spawned tasks that nobody awaited so far.
     pub unawaited: RefCell<Vec<(Rc<super::coroutines::Spawned>, crate::Error)>>,
+    /// Where the hook found the script when it was stopped: a traceback.
+    pub stopped_at: RefCell<String>,
     /// What `os.exit` was called with.
     pub exit_code: Cell<i32>,
     /// What `env.set` changed, over the process's environment.
@@ -131,11 +134,13 @@ pub(crate) struct VmRef(NonNull<Vm>);
 
 impl VmRef {
     pub fn new(lua: mlua::Lua, main: *mut lua_State, config: crate::vm::Config) -> Self {
+        interrupt::install();
         let limit = config.memory_limit.unwrap_or(0);
         let vm = Vm {
             header: VmHdr { vt: &VM },
             count: AtomicUsize::new(1),
             thread: std::thread::current().id(),
+            pthread: interrupt::this_thread(),
             closed: AtomicBool::new(false),
             stop: AtomicU32::new(Stop::None as u32),
             grace: AtomicU64::new(0),
@@ -156,6 +161,7 @@ impl VmRef {
                 tickets: Cell::new(0),
                 spawned: RefCell::default(),
                 unawaited: RefCell::default(),
+                stopped_at: RefCell::default(),
                 exit_code: Cell::new(0),
                 environment: RefCell::default(),
                 buffer: UnsafeCell::default(),
@@ -232,10 +238,23 @@ impl Vm {
     /// Makes the VM's thread look at `stop` soon, whether it waits or runs Lua. Any thread.
     pub fn request_stop(&self, reason: Stop) {
         self.stop.store(reason as u32, Ordering::Release);
-        let waker = self.remote.lock().unwrap_or_else(PoisonError::into_inner).waker.take();
+        let waker = {
+            let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+            // Until it is closed, which takes the lock, the VM's thread is alive.
+            if !self.is_closed() {
+                interrupt::send(self.pthread);
+            }
+            remote.waker.take()
+        };
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Whether somebody asked for a stop.
+    #[inline]
+    pub fn wants_stop(&self) -> bool {
+        self.stop.load(Ordering::Acquire) != Stop::None as u32
     }
 
     pub fn stop_reason(&self) -> Stop {

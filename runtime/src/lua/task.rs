@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use assay_plugin::abi::{self, DoneFn, FuncHdr, FuncVt, Ret, Task, Val};
 use assay_plugin::wire::WakerHandle;
-use assay_plugin::{Arena, Error, IntoVal, MAX_DEPTH, Value, View};
+use assay_plugin::{Arena, Error, Func, IntoVal, Kind, MAX_DEPTH, Value, View};
 
 use super::bridge::{self, Bound, Slot};
 use super::state::{Message, Vm, VmRef};
@@ -328,12 +328,14 @@ impl Future for Coroutine {
         let mut results = 0;
         // SAFETY: on the VM's thread; the state is open while tasks are polled.
         let status = unsafe {
-            ffi::lua_resume(this.state, std::ptr::null_mut(), std::mem::take(&mut this.nargs), &mut results)
+            super::interrupt::resume(&this.vm, this.state, std::ptr::null_mut(), std::mem::take(&mut this.nargs), &mut results)
         };
         inner.waker.set(before);
         // SAFETY: the results are on top of the coroutine's stack.
         unsafe {
             match status {
+                // The hook took it out: it will not go on.
+                ffi::LUA_YIELD if results == 0 && this.vm.wants_stop() => Poll::Pending,
                 ffi::LUA_YIELD if is_waiting(this.state, results) => {
                     ffi::lua_pop(this.state, 1);
                     Poll::Pending
@@ -457,6 +459,21 @@ pub(crate) unsafe fn keep_function(
         reference,
     };
     Ok(Box::into_raw(Box::new(kept)).cast())
+}
+
+/// The function at an absolute index, as plugins hold it. Does not raise.
+pub(crate) unsafe fn function(state: *mut lua_State, vm: &Vm, index: c_int) -> Result<Func, Error> {
+    // SAFETY: as `keep_function`'s, whose count is given back once the handle has its own.
+    unsafe {
+        let kept = keep_function(state, vm, index)?;
+        let val = Val { tag: abi::tag::FUNC, len: 0, u: abi::ValU { fun: kept } };
+        let kind = View::new(&val).kind();
+        release(kept);
+        match kind? {
+            Kind::Func(function) => Ok(function),
+            _ => Err(Error::new("internal", "a function is no function")),
+        }
+    }
 }
 
 /// Pushes a function that this VM lent; nil for others'.
