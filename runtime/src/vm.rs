@@ -450,7 +450,7 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
             }
             set_global(state, name.as_bytes());
         }
-        native::push(state, vm, &process::PRINT);
+        process::push_print(state, vm);
         set_global(state, b"print");
         modules::push_require(state, vm);
         set_global(state, b"require");

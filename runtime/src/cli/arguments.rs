@@ -8,6 +8,8 @@ use assay::Error;
 use assay_plugin::did_you_mean;
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::test;
+
 /// A command line.
 #[derive(Debug, PartialEq)]
 pub enum Command {
@@ -15,6 +17,8 @@ pub enum Command {
     Run(Run),
     /// `assay plugins`.
     Plugins(Plugins),
+    /// `assay test`.
+    Test(test::Options),
     /// `assay-<name>`.
     External {
         /// What follows `assay-`.
@@ -80,7 +84,7 @@ pub const REGISTRY: [&str; 16] = [
     "publish", "vendor", "mirror", "cache", "image",
 ];
 
-const OWN: [&str; 3] = ["plugins", "help", "version"];
+const OWN: [&str; 4] = ["test", "plugins", "help", "version"];
 
 /// Reads a command line, without the program's name.
 ///
@@ -93,12 +97,11 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     while let Some(argument) = next(&mut parser)? {
         let script = match argument {
             Arg::Long("memory-limit") => {
-                limits.memory = size(&value(&mut parser)?).map_err(|what| usage(format!("--memory-limit: {what}")))?;
+                limits.memory = memory_limit(&mut parser)?;
                 continue;
             }
             Arg::Long("timeout") => {
-                let timeout = seconds(&value(&mut parser)?).map_err(|what| usage(format!("--timeout: {what}")))?;
-                limits.timeout = Some(timeout);
+                limits.timeout = Some(timeout(&mut parser)?);
                 continue;
             }
             Arg::Short('e') | Arg::Long("eval") => {
@@ -140,6 +143,7 @@ fn command(word: OsString, rest: Vec<OsString>) -> Result<Command, Error> {
     let name = word.to_string_lossy().into_owned();
     match name.as_str() {
         "plugins" => plugins(rest),
+        "test" => tests(rest),
         "help" => help(&rest),
         "version" if rest.is_empty() => Ok(Command::Version),
         name if REGISTRY.contains(&name) => {
@@ -184,11 +188,67 @@ fn plugins(arguments: Vec<OsString>) -> Result<Command, Error> {
     Ok(Command::Plugins(options))
 }
 
+fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
+    let mut parser = Parser::from_args(arguments);
+    let mut options = test::Options {
+        paths: Vec::new(),
+        filter: None,
+        jobs: None,
+        format: test::Format::Human,
+        output: None,
+        limits: Limits::default(),
+    };
+    while let Some(argument) = next(&mut parser)? {
+        match argument {
+            Arg::Long("filter") => {
+                let text = value(&mut parser)?;
+                options.filter = Some(text.string().map_err(|_| usage("--filter: the text is not UTF-8"))?);
+            }
+            Arg::Long("jobs") | Arg::Short('j') => {
+                let text = value(&mut parser)?.to_string_lossy().into_owned();
+                let jobs = text.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
+                options.jobs =
+                    Some(jobs.ok_or_else(|| usage(format!("--jobs: expected a number from 1 to 1024, got `{text}`")))?);
+            }
+            Arg::Long("format") => {
+                let text = value(&mut parser)?.to_string_lossy().into_owned();
+                let known = [("human", test::Format::Human), ("tap", test::Format::Tap), ("junit", test::Format::Junit)];
+                let found = known.iter().find(|(name, _)| *name == text);
+                options.format = found.map(|(_, format)| *format).ok_or_else(|| {
+                    usage(format!("--format: `{text}` is no format")).with_hint("formats are human, tap and junit")
+                })?;
+            }
+            Arg::Long("output") | Arg::Short('o') => options.output = Some(value(&mut parser)?.into()),
+            Arg::Long("memory-limit") => options.limits.memory = memory_limit(&mut parser)?,
+            Arg::Long("timeout") => options.limits.timeout = Some(timeout(&mut parser)?),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP_TEST)),
+            Arg::Value(path) => options.paths.push(path.into()),
+            other => {
+                let known = ["--filter", "--jobs", "--format", "--output", "--memory-limit", "--timeout", "--help"];
+                return Err(unknown_option(other, &known));
+            }
+        }
+    }
+    if options.paths.is_empty() {
+        options.paths.push(".".into());
+    }
+    Ok(Command::Test(options))
+}
+
+fn memory_limit(parser: &mut Parser) -> Result<Option<usize>, Error> {
+    size(&value(parser)?).map_err(|what| usage(format!("--memory-limit: {what}")))
+}
+
+fn timeout(parser: &mut Parser) -> Result<Duration, Error> {
+    seconds(&value(parser)?).map_err(|what| usage(format!("--timeout: {what}")))
+}
+
 fn help(arguments: &[OsString]) -> Result<Command, Error> {
     let topic = arguments.first().map(|topic| topic.to_string_lossy().into_owned());
     match topic.as_deref() {
         None | Some("help" | "version") => Ok(Command::Help(HELP)),
         Some("plugins") => Ok(Command::Help(HELP_PLUGINS)),
+        Some("test") => Ok(Command::Help(HELP_TEST)),
         Some(verb) if REGISTRY.contains(&verb) => {
             Ok(Command::External { name: "registry".into(), arguments: vec![verb.into(), "--help".into()] })
         }
@@ -316,4 +376,29 @@ which version of it scripts get. Exit code 1 when one of them is broken.
 Options:
     --json          one JSON object
     -h, --help
+";
+
+/// `assay test --help`.
+pub const HELP_TEST: &str = "\
+assay test runs the tests in files named *_test.lua, each file in a VM of its own.
+
+    assay test [OPTIONS] [PATH...]      files and folders; the current folder by default
+
+Options:
+    --filter=TEXT           only tests with TEXT in their full name
+    -j, --jobs=N            how many files run at once; one on each core by default
+    --format=FORMAT         human (the default), tap or junit
+    -o, --output=FILE       write the format to FILE, and a list for people to stdout
+    --timeout=SECONDS       for each test
+    --memory-limit=SIZE     for each file; 64MB by default
+    -h, --help
+
+    describe(\"a stack\", function()
+      before_each(function() ... end)       -- and after_each, before_all, after_all
+      it(\"grows\", function() assert.eq(size, 1) end)
+      it.skip(\"shrinks\", function() end)  -- describe.skip skips a group
+    end)
+
+A library under test is found by its folder: its tests say require(\"assay.NAME\").
+Exit code 1 when a test fails, or none was found.
 ";

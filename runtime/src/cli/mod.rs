@@ -18,6 +18,7 @@ mod run;
 mod setting;
 mod signals;
 pub mod terminal;
+mod test;
 
 
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ pub fn run(arguments: Vec<OsString>) -> Result<u8, assay::Error> {
     match arguments::parse(arguments)? {
         Command::Run(options) => run::run(options),
         Command::Plugins(options) => plugins::run(options),
+        Command::Test(options) => test::run(options),
         Command::External { name, arguments } => external::run(&name, arguments),
         Command::Help(text) => terminal::data(text),
         Command::Version => terminal::data(concat!("assay ", env!("CARGO_PKG_VERSION"), "\n")),

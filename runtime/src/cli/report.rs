@@ -25,6 +25,11 @@ impl Report {
         Self { error, sources }
     }
 
+    /// The message alone.
+    pub fn message(&self) -> &str {
+        &self.error.message
+    }
+
     /// As text, ending with a newline.
     pub fn render(&self, colors: bool) -> String {
         let paint = |style: &str, text: &str| match colors {

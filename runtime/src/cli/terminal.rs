@@ -34,6 +34,11 @@ fn colors() -> bool {
     std::io::stderr().is_terminal() && !env::no_color()
 }
 
+/// Whether stdout takes colours.
+pub fn stdout_colors() -> bool {
+    std::io::stdout().is_terminal() && !env::no_color()
+}
+
 /// Runs the program; a panic in it is reported as the bug that it is.
 pub fn contained(run: impl FnOnce() -> u8) -> u8 {
     std::panic::set_hook(Box::new(|info| {

@@ -20,6 +20,19 @@ pub(crate) struct Bound {
     pub method: bool,
 }
 
+impl Bound {
+    /// `http.get`, `http.Client:get`; `time` for a family's `__call`.
+    pub fn name(&self) -> String {
+        // SAFETY: descriptions are statics.
+        let (owner, name) = unsafe { ((*self.owner).text(), (*self.desc).name.text()) };
+        match (name, self.method) {
+            ("__call", _) => owner.into(),
+            (name, true) => format!("{owner}:{name}"),
+            (name, false) => format!("{owner}.{name}"),
+        }
+    }
+}
+
 /// What a closure of a plugin's function points to.
 pub(crate) struct Target {
     bound: Bound,
@@ -532,7 +545,7 @@ pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, val: &Val, bound: Opti
             }
             tag::OBJECT => object::push(state, vm, u.o),
             tag::FUNC => task::push_kept(state, vm, u.fun),
-            tag::BUF => push_buffer(state, u.buf),
+            tag::BUF => push_buffer(state, vm, u.buf),
             tag::ERROR => errors::push_record(state, vm, val, bound),
             unknown => {
                 ffi::luaL_error(state, c"a value of unknown tag %d: update assay".as_ptr(), unknown as c_int);
@@ -561,28 +574,63 @@ unsafe fn push_pairs(state: *mut lua_State, vm: &Vm, pairs: *const Val, len: u32
 /// Below this many bytes a copy is cheaper than keeping the plugin's block.
 const EXTERNAL: usize = 4096;
 
-unsafe fn push_buffer(state: *mut lua_State, buffer: *const abi::BufHdr) {
-    // SAFETY: a live buffer, with a zero byte behind its bytes.
+/// A block of bytes that Lua holds as a string without having copied it.
+struct External {
+    buffer: *const abi::BufHdr,
+    vm: *const Vm,
+    len: usize,
+}
+
+/// Without a limit: how many such bytes may come before garbage is looked for. Lua's collector does
+/// not know of them.
+const COLLECT_AFTER: usize = 64 << 20;
+
+/// Pushes a block of bytes, as a string that points to it when it is large. Raises.
+unsafe fn push_buffer(state: *mut lua_State, vm: &Vm, buffer: *const abi::BufHdr) {
+    // SAFETY: a live buffer, with a zero byte behind its bytes. `External` is Lua's before it raises.
     unsafe {
         let (ptr, len) = ((*buffer).ptr, (*buffer).len);
         if len < EXTERNAL {
             ffi::lua_pushlstring(state, ptr.cast(), len);
             return;
         }
+        let inner = vm.inner();
+        let limit = match inner.limit.get() {
+            0 => inner.external_after.get().max(COLLECT_AFTER),
+            limit => limit,
+        };
+        let over = || {
+            let used = ffi::lua_gc(state, ffi::LUA_GCCOUNT) as usize * 1024;
+            used.saturating_add(inner.external.get()).saturating_add(len) > limit
+        };
+        if over() {
+            ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
+            inner.external_after.set(2 * inner.external.get());
+            if over() && inner.limit.get() != 0 {
+                ffi::lua_pushstring(state, errors::NO_MEMORY.as_ptr());
+                ffi::lua_error(state);
+            }
+        }
         ((*(*buffer).vt).retain)(buffer);
-        ffi::lua_pushexternalstring(state, ptr.cast(), len, Some(free_buffer), buffer.cast_mut().cast());
+        inner.external.set(inner.external.get() + len);
+        let external = Box::into_raw(Box::new(External { buffer, vm, len }));
+        ffi::lua_pushexternalstring(state, ptr.cast(), len, Some(free_external), external.cast());
     }
 }
 
-unsafe extern "C" fn free_buffer(
-    buffer: *mut c_void,
+unsafe extern "C" fn free_external(
+    external: *mut c_void,
     _: *mut c_void,
     _: usize,
     _: usize,
 ) -> *mut c_void {
-    let buffer = buffer.cast_const().cast::<abi::BufHdr>();
-    // SAFETY: Lua gives back what `push_buffer` retained.
-    unsafe { ((*(*buffer).vt).release)(buffer) };
+    // SAFETY: Lua gives back what `push_buffer` gave it, once, before the VM ends.
+    unsafe {
+        let external = Box::from_raw(external.cast::<External>());
+        let inner = (*external.vm).inner();
+        inner.external.set(inner.external.get() - external.len);
+        ((*(*external.buffer).vt).release)(external.buffer);
+    }
     std::ptr::null_mut()
 }
 

@@ -10,6 +10,9 @@ use super::bridge::{self, Bound};
 use super::state::{Stop, Vm};
 use super::{ffi, lua_State, object};
 
+/// Lua's own message for a failed allocation.
+pub(crate) const NO_MEMORY: &CStr = c"not enough memory";
+
 /// The registry's key of the metatable of errors.
 static ERROR: u8 = 0;
 
@@ -138,14 +141,19 @@ pub(crate) unsafe fn replace_failure(
 ) {
     // SAFETY: the message is on top.
     unsafe {
-        if status == ffi::LUA_ERRMEM || status == ffi::LUA_ERRERR {
-            // No memory for a table: Lua's own preallocated message stays.
-            return;
-        }
         let mut len = 0;
         let text = ffi::lua_tolstring(state, -1, &mut len);
         if text.is_null() {
             return;
+        }
+        let short = status == ffi::LUA_ERRMEM || CStr::from_ptr(text) == NO_MEMORY;
+        if short && bound.is_none() {
+            // No memory for a table either: the text stays.
+            return;
+        }
+        if let (true, Some(bound)) = (short, bound) {
+            ffi::lua_pop(state, 1);
+            return push(state, vm, &out_of_memory(vm).context(bound.name()), None);
         }
         let text = String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len)).into_owned();
         ffi::lua_pop(state, 1);

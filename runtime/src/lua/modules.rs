@@ -207,7 +207,9 @@ fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<Pa
     let in_root = name.strip_prefix("assay.").unwrap_or(name).replace('.', "/");
     let mut tried = Vec::new();
     for root in &vm.config.roots {
-        for file in [root.join(&in_root).join("init.lua"), root.join(format!("{in_root}.lua"))] {
+        let (folder, file) = (root.join(&in_root).join("init.lua"), root.join(format!("{in_root}.lua")));
+        // A library is a folder, its parts are files: each is looked for first as what it mostly is.
+        for file in if in_root.contains('/') { [file, folder] } else { [folder, file] } {
             if file.is_file() {
                 return Ok((file, Some(root.clone())));
             }

@@ -23,7 +23,7 @@ pub(crate) static LOG: &[Native] = &[
     Native { family: "log", name: c"error", run: |frame| unsafe { log(frame, level::ERROR) } },
 ];
 
-pub(crate) static PRINT: Native = Native { family: "", name: c"print", run: print };
+static PRINT: Native = Native { family: "", name: c"print", run: |_| Ok(0) };
 pub(crate) static GETENV: Native = Native { family: "os", name: c"getenv", run: env_get };
 pub(crate) static EXIT: Native = Native { family: "os", name: c"exit", run: exit };
 static WRITE: Native = Native { family: "io", name: c"write", run: |_| Ok(0) };
@@ -126,25 +126,35 @@ unsafe fn log(frame: &Frame<'_>, level: u32) -> Result<c_int, Error> {
     Ok(0)
 }
 
-/// As Lua's, through the VM's output.
-unsafe fn print(frame: &Frame<'_>) -> Result<c_int, Error> {
-    let mut line = Vec::new();
-    for at in 1..=frame.nargs {
-        if at > 1 {
-            line.push(b'\t');
-        }
-        // SAFETY: the frame's state.
-        unsafe {
-            if ffi::lua_type(frame.state, at) == ffi::LUA_TSTRING {
-                line.extend_from_slice(frame.bytes(at)?);
-            } else {
-                line.extend_from_slice(errors::describe(frame.state, at).as_bytes());
+/// Pushes `print`: as Lua's, through the VM's output. Raises.
+pub(crate) unsafe fn push_print(state: *mut lua_State, vm: &Vm) {
+    // SAFETY: an open state with room.
+    unsafe {
+        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
+        ffi::lua_pushcclosure(state, print, 1);
+    }
+}
+
+unsafe extern "C-unwind" fn print(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; a `__tostring` may raise, and nothing is owned then.
+    unsafe {
+        let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
+        let nargs = ffi::lua_gettop(state);
+        ffi::luaL_checkstack(state, 2 * nargs + 16, std::ptr::null());
+        for at in 1..=nargs {
+            if at > 1 {
+                ffi::lua_pushstring(state, c"\t".as_ptr());
             }
+            ffi::luaL_tolstring(state, at, std::ptr::null_mut());
+        }
+        ffi::lua_pushstring(state, c"\n".as_ptr());
+        ffi::lua_concat(state, ffi::lua_gettop(state) - nargs);
+        if let Err(error) = write_all(state, vm, nargs + 1, nargs + 1) {
+            native::fail(state, vm, &PRINT, error);
+            ffi::lua_error(state);
         }
     }
-    line.push(b'\n');
-    output(frame.vm, &line)?;
-    Ok(0)
+    0
 }
 
 fn output(vm: &Vm, bytes: &[u8]) -> Result<(), Error> {

@@ -48,6 +48,10 @@ pub(crate) struct Inner {
     /// Who waits for the coroutine that runs.
     pub waker: Cell<Option<NonNull<assay_plugin::abi::WakerHdr>>>,
     pub limit: Cell<usize>,
+    /// Bytes of plugins that Lua strings point to: they count towards the limit.
+    pub external: Cell<usize>,
+    /// From how many on garbage is looked for, where there is no limit.
+    pub external_after: Cell<usize>,
     /// Set by `call_now`: collection is off until the outermost call returns, so that no script can
     /// have the strings collected that a plugin is reading.
     pub paused: Cell<bool>,
@@ -152,6 +156,8 @@ impl VmRef {
                 current: Cell::new(std::ptr::null_mut()),
                 waker: Cell::new(None),
                 limit: Cell::new(limit),
+                external: Cell::new(0),
+                external_after: Cell::new(0),
                 paused: Cell::new(false),
                 scratch: UnsafeCell::default(),
                 tasks: RefCell::default(),

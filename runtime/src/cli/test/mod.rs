@@ -1,0 +1,185 @@
+//! `assay test`: runs `*_test.lua` files, each in a VM of its own, several at once.
+//!
+//! - `suite`: `describe`, `it` and the hooks: what a file declares
+//! - `file`: one file, from its VM to the results of its tests
+//! - `format`: results for people, as TAP and as JUnit's XML
+
+mod file;
+mod format;
+mod suite;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use assay::Error;
+
+use super::arguments::Limits;
+use super::{exit, signals, terminal};
+use format::Summary;
+
+/// What `assay test` was asked for.
+#[derive(Debug, PartialEq)]
+pub struct Options {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Only tests whose full name contains it.
+    pub filter: Option<String>,
+    /// How many files run at once; `None` for one on each core.
+    pub jobs: Option<usize>,
+    /// How results look.
+    pub format: Format,
+    /// Where they go, besides a list for people on stdout.
+    pub output: Option<PathBuf>,
+    /// Of each test.
+    pub limits: Limits,
+}
+
+/// How results look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// Test Anything Protocol, version 14.
+    Tap,
+    /// JUnit's XML.
+    Junit,
+}
+
+/// Runs the tests; the exit code.
+///
+/// # Errors
+/// When they cannot be started.
+pub fn run(options: Options) -> Result<u8, Error> {
+    signals::quit()?;
+    let files = find(&options.paths)?;
+    let live = options.format == Format::Human || options.output.is_some();
+    let mut results = Vec::with_capacity(files.len());
+    run_all(files, &options, |result| {
+        if live {
+            terminal::data(&format::human_file(&result, terminal::stdout_colors()))?;
+        }
+        results.push(result);
+        Ok(())
+    })?;
+    let summary = Summary::of(&results);
+    let text = match options.format {
+        Format::Human => format::human(&results, &summary),
+        Format::Tap => format::tap(&results),
+        Format::Junit => format::junit(&results, &summary),
+    };
+    let mut code = if summary.failed == 0 { exit::OK } else { exit::FAILED };
+    match &options.output {
+        None => drop(terminal::data(&text)?),
+        Some(path) => {
+            std::fs::write(path, &text)
+                .map_err(|error| Error::new("io", format!("cannot write {}: {error}", path.display())))?;
+            terminal::data(&summary.line())?;
+        }
+    }
+    if summary.passed + summary.failed + summary.skipped == 0 {
+        terminal::error(&nothing_found(&options).into());
+        code = exit::FAILED;
+    }
+    Ok(code)
+}
+
+fn nothing_found(options: &Options) -> Error {
+    match &options.filter {
+        Some(filter) => Error::new("usage", format!("no test has `{filter}` in its name"))
+            .with_hint("without --filter every test runs, and its full name is shown"),
+        None => {
+            let paths: Vec<_> = options.paths.iter().map(|path| path.display().to_string()).collect();
+            Error::new("usage", format!("no tests were found in {}", paths.join(", ")))
+                .with_hint("tests are in files named *_test.lua: describe(\"it\", function() it(\"works\", function() end) end)")
+        }
+    }
+}
+
+/// Runs the files on some threads, and hands out their results in the files' order.
+fn run_all(
+    files: Vec<PathBuf>,
+    options: &Options,
+    mut done: impl FnMut(file::Result) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.unwrap_or(cores).min(files.len());
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (sender, files, next) = (sender.clone(), &files, &next);
+            let work = move || {
+                while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if sender.send((path.clone(), file::run(path, options))).is_err() {
+                        return;
+                    }
+                }
+            };
+            // As much stack as the main thread has, where scripts run otherwise.
+            thread::Builder::new()
+                .stack_size(8 << 20)
+                .spawn_scoped(scope, work)
+                .map_err(|error| Error::new("io", format!("cannot start a thread: {error}")))?;
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut order = files.iter();
+        let mut wanted = order.next();
+        for (path, result) in receiver {
+            early.insert(path, result?);
+            while let Some(result) = wanted.and_then(|path| early.remove(path)) {
+                done(result)?;
+                wanted = order.next();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Every test file under the paths, sorted, each once.
+fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for path in paths {
+        let unreadable = |error: std::io::Error| {
+            let what = match error.kind() {
+                std::io::ErrorKind::NotFound => "no such file or folder".into(),
+                _ => error.to_string(),
+            };
+            Error::new("usage", format!("cannot read {}: {what}", path.display()))
+        };
+        // A file that is named is a test file, whatever its name.
+        if path.metadata().map_err(unreadable)?.is_file() {
+            files.push(path.clone());
+        } else {
+            walk(path, &mut files).map_err(unreadable)?;
+        }
+    }
+    for file in &mut files {
+        if let Ok(shorter) = file.strip_prefix(".") {
+            *file = shorter.to_owned();
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let kind = entry.file_type()?;
+        if name.starts_with('.') {
+            // Installed libraries (.assay) have tests of their own, and repositories no tests.
+        } else if kind.is_dir() {
+            walk(&entry.path(), files)?;
+        } else if name.ends_with("_test.lua") {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
