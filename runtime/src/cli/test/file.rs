@@ -151,6 +151,10 @@ impl Run<'_> {
         Ok(self.runtime.block_on(self.vm.run_until(future))??)
     }
 
+    fn hooks(&self, hooks: Vec<Func>) -> std::result::Result<(), Error> {
+        if hooks.is_empty() { Ok(()) } else { self.step(in_turn(hooks)) }
+    }
+
     fn suite(&mut self, suite: &Suite, around: &Hooks) {
         if !self.selects_any(suite) {
             return;
@@ -159,7 +163,7 @@ impl Run<'_> {
         hooks.before.extend_from_slice(&suite.before_each);
         hooks.after.extend_from_slice(&suite.after_each);
         let runs = !suite.is_skipped;
-        let prepared = if runs { self.step(in_turn(suite.before_all.clone())) } else { Ok(()) };
+        let prepared = if runs { self.hooks(suite.before_all.clone()) } else { Ok(()) };
         if let Err(error) = prepared {
             self.failed(named(suite, "before_all"), Duration::ZERO, error);
         } else {
@@ -174,7 +178,7 @@ impl Run<'_> {
                 }
             }
         }
-        if runs && let Err(error) = self.step(in_turn(suite.after_all.iter().rev().cloned().collect())) {
+        if runs && let Err(error) = self.hooks(suite.after_all.iter().rev().cloned().collect()) {
             self.failed(named(suite, "after_all"), Duration::ZERO, error);
         }
     }

@@ -58,7 +58,7 @@ pub fn run(options: Options) -> Result<u8, Error> {
     let live = options.format == Format::Human || options.output.is_some();
     let mut results = Vec::with_capacity(files.len());
     run_all(files, &options, |result| {
-        if live {
+        if live && !result.tests.is_empty() {
             terminal::data(&format::human_file(&result, terminal::stdout_colors()))?;
         }
         results.push(result);
