@@ -55,6 +55,7 @@ pub fn certificates(
         ("the PEM text".to_owned(), path_or_pem.as_bytes().to_vec())
     } else {
         cx.require("fs.read", path_or_pem)?;
+        #[expect(clippy::disallowed_methods, reason = "the message names the file")]
         let pem = std::fs::read(path_or_pem).map_err(|error| {
             wrong(format!(
                 "cannot read {path_or_pem}: {}",

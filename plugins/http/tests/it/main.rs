@@ -1,6 +1,8 @@
 //! The client against real sockets, through the kit's fake host. The server needs a reactor: its
 //! tests are the scripts in `tests/lua/http`.
 
+#![expect(clippy::disallowed_methods, reason = "a failure names the line")]
+
 mod client;
 mod failures;
 mod mock;
@@ -8,6 +10,7 @@ mod options;
 mod redirects;
 mod stream;
 mod tls;
+mod types;
 
 use assay_plugin::test::Host;
 use assay_plugin::{Error, Value};

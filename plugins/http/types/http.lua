@@ -1,0 +1,244 @@
+---@meta http
+
+---HTTP: a client, and a server whose handlers are Lua functions.
+---
+---A status of 400 or more does not raise. A failed transfer does, with the phase as its kind: `dns`,
+---`connect`, `tls`, `timeout`, `response`, `body`, `redirect`; or `permission`, `argument`, `closed`.
+---@class http
+http = {}
+
+---What can be the value of a header or query parameter; a list repeats the name.
+---@alias http.Values string|number|boolean|(string|number|boolean)[]
+
+---@class (exact) http.Options
+---@field headers? table<string, http.Values> replace the client's and the defaults, whatever their case
+---@field query? table<string, http.Values> percent-encoded, behind the query that the URL has
+---@field body? string|table bytes, or a table that is sent as JSON
+---@field form? table<string, http.Values> a body as `application/x-www-form-urlencoded`
+---@field auth? http.Auth
+---@field timeout? number seconds for everything, redirects and body included; with `stream`, for the headers and then for each part of the body; default 30
+---@field connect_timeout? number seconds; default 10
+---@field follow_redirects? boolean default true; 301, 302 and 303 lead to a GET, another origin gets none of the caller's headers
+---@field max_redirects? integer default 10
+---@field max_body? integer bytes of the response's body; default 100 MiB
+---@field stream? boolean the response's `body` is an object to read from
+
+---@class (exact) http.Request.Options: http.Options
+---@field method? string default GET
+---@field url string
+
+---One of both.
+---@class (exact) http.Auth
+---@field basic? string[]|{user: string, pass: string} user and password
+---@field bearer? string a token
+
+---@class (exact) http.Client.Options
+---@field base_url? string put before URLs that are only a path, its own path included
+---@field headers? table<string, http.Values> of every call
+---@field auth? http.Auth of every call
+---@field timeout? number as in calls
+---@field connect_timeout? number as in calls
+---@field follow_redirects? boolean as in calls
+---@field max_redirects? integer as in calls
+---@field max_body? integer as in calls
+---@field ca_cert? string a path or PEM text: CAs to trust beside the usual ones; asks for fs.read
+---@field ca_cert_file? string a path
+---@field insecure? boolean no certificate is verified
+---@field pool? integer how many idle connections to keep for each host; 0 for none
+
+---@class http.Response
+---@field status integer
+---@field headers table<string, string> lower-case names; repeated values joined with `, `, of `set-cookie` the first
+---@field body string with `stream=true` an `http.Body`
+---@field url string of the last hop
+---@field repeated_headers? table<string, string[]> the headers that came more than once
+local Response = {}
+
+---The body as JSON. Nulls become nil, or `json.null` with `null=true`. Integers that Lua cannot hold raise.
+---@param opts? {null?: boolean}
+---@return any
+function Response:json(opts) end
+
+---All values of a header, whatever its case; an empty list without it.
+---@param name string
+---@return string[]
+function Response:header_values(name) end
+
+---A response body that is read as it comes, and an iterator over its chunks:
+---`for chunk in response.body do`. The sender waits for the reader.
+---@class http.Body
+---@overload fun(): string?
+local Body = {}
+
+---The next bytes, at most `max`; nil at the end.
+---@param max? integer
+---@return string?
+function Body:read(max) end
+
+---Drops what is left, and the connection with it. Also with `<close>`.
+function Body:close() end
+
+---Defaults for calls, and connections that they share. Also with `<close>`.
+---@class http.Client
+local Client = {}
+
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function Client:get(url, opts) end
+
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function Client:head(url, opts) end
+
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function Client:options(url, opts) end
+
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function Client:delete(url, opts) end
+
+---@param url string
+---@param body? string|table
+---@param opts? http.Options
+---@return http.Response
+function Client:post(url, body, opts) end
+
+---@param url string
+---@param body? string|table
+---@param opts? http.Options
+---@return http.Response
+function Client:put(url, body, opts) end
+
+---@param url string
+---@param body? string|table
+---@param opts? http.Options
+---@return http.Response
+function Client:patch(url, body, opts) end
+
+---@param request http.Request.Options
+---@return http.Response
+function Client:request(request) end
+
+---Closes the idle connections; calls from now on raise.
+function Client:close() end
+
+---Sends a GET request.
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function http.get(url, opts) end
+
+---Sends a HEAD request.
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function http.head(url, opts) end
+
+---Sends an OPTIONS request.
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function http.options(url, opts) end
+
+---Sends a DELETE request; `opts.body` is allowed.
+---@param url string
+---@param opts? http.Options
+---@return http.Response
+function http.delete(url, opts) end
+
+---Sends a POST request. A table as body is sent as JSON.
+---@param url string
+---@param body? string|table
+---@param opts? http.Options
+---@return http.Response
+function http.post(url, body, opts) end
+
+---Sends a PUT request. A table as body is sent as JSON.
+---@param url string
+---@param body? string|table
+---@param opts? http.Options
+---@return http.Response
+function http.put(url, body, opts) end
+
+---Sends a PATCH request. A table as body is sent as JSON.
+---@param url string
+---@param body? string|table
+---@param opts? http.Options
+---@return http.Response
+function http.patch(url, body, opts) end
+
+---Sends a request whose method and URL are options too.
+---@param request http.Request.Options
+---@return http.Response
+function http.request(request) end
+
+---Makes a client: defaults for its calls, and connections that they share.
+---@param opts? http.Client.Options
+---@return http.Client
+function http.client(opts) end
+
+---By method (in capitals; `*` is any), then by path. A path's parts may be parameters (`:name` or
+---`{name}`), its last one `*` for the rest. The most specific path wins, whatever its method.
+---@alias http.Routes table<string, table<string, fun(req: http.Request): http.Reply>>
+
+---@class (exact) http.Serve.Options
+---@field host? string address to listen on; default `0.0.0.0`
+---@field max_body? integer bytes of a request's body, more is answered with 413; default 10 MiB
+---@field timeout? number seconds for a handler to return, after which it is cancelled and 503 answered; without it, it may take for ever
+---@field header_timeout? number seconds from the first byte of a request to the end of its headers; default 10
+---@field idle_timeout? number seconds without a byte where it is the client's turn: between requests, in a body, while it should take a response; default 60
+---@field shutdown_timeout? number seconds for requests in flight when the process is asked to end; default 10
+---@field on_listen? fun(address: string) told where the server listens, as `ip:port` that can be connected to; what it raises ends the server
+
+---@class http.Request
+---@field method string in capitals
+---@field path string as sent, still percent-encoded
+---@field query string as sent, without the `?`; empty without one
+---@field params table<string, string|string[]> the decoded query; what repeats is a list
+---@field path_params table<string, string> decoded; the rest that `*` matched is under `*`
+---@field headers table<string, string> lower-case names; repeated values joined with `, `
+---@field body string
+---@field peer string `ip:port`
+local Request = {}
+
+---The body as JSON. Nulls become nil, or `json.null` with `null=true`. Integers that Lua cannot hold raise.
+---@param opts? {null?: boolean}
+---@return any
+function Request:json(opts) end
+
+---What a handler returns. At most one of `body`, `json`, `stream` and `sse`.
+---@class (exact) http.Reply
+---@field status? integer default 200
+---@field headers? table<string, http.Values> win over defaults; those that frame the body are the server's
+---@field body? string bytes, as text unless `headers` says otherwise
+---@field json? any sent as JSON
+---@field stream? fun(write: http.Writer) writes the body as it comes
+---@field sse? fun(send: http.Events) sends server-sent events
+
+---Sends bytes: `write(chunk)`. Waits while the client takes no more; raises when it has gone.
+---@class http.Writer
+---@overload fun(chunk: string)
+
+---Sends an event: `send(text)` or `send{data=, event=, id=, retry=}`. Waits while the client takes no
+---more; raises when it has gone.
+---@class http.Events
+---@overload fun(event: string|http.Event)
+
+---@class (exact) http.Event
+---@field data? string|number|boolean|table line breaks are kept; a table is sent as JSON
+---@field event? string without line breaks
+---@field id? string|number without line breaks
+---@field retry? integer milliseconds
+
+---Serves until the process is asked to end, then drains and returns. Handlers run concurrently and may
+---wait. One that raises is logged, and answered with 500. Cancelling the coroutine ends the listener and
+---all connections at once.
+---@param port integer 0 for any free one
+---@param routes http.Routes
+---@param opts? http.Serve.Options
+function http.serve(port, routes, opts) end
