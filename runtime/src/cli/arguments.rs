@@ -393,7 +393,7 @@ Options:
     --memory-limit=SIZE     for each file; 64MB by default
     -h, --help
 
-    describe("a stack", function()
+    describe(\"a stack\", function()
       before_each(function() ... end)       -- and after_each, before_all, after_all
       it(\"grows\", function() assert.eq(size, 1) end)
       it.skip(\"shrinks\", function() end)  -- describe.skip skips a group
