@@ -54,7 +54,7 @@ pub fn plugins() -> Vec<PathBuf> {
 /// When it cannot be made.
 pub fn libraries_only(folder: &Path) -> PathBuf {
     let to = folder.join("libraries");
-    std::fs::create_dir_all(&to).expect("make a root");
+    fs_err::create_dir_all(&to).expect("make a root");
     for path in list(&root()) {
         let name = path.file_name().expect("an entry's name");
         if name != "plugins" {
@@ -66,7 +66,7 @@ pub fn libraries_only(folder: &Path) -> PathBuf {
 
 /// The entries of a folder, sorted; none if there is no folder.
 pub fn list(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+    let mut paths: Vec<PathBuf> = fs_err::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()

@@ -3,10 +3,11 @@
 //!
 //! Each plugin gets a library root of its own, to be named in `ASSAY_LIB_PATH`.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use fs_err as fs;
 
 /// A plugin that the runtime must refuse.
 pub struct Broken {
@@ -386,7 +387,7 @@ fn place(dir: &Path, root: &str, name: &str, version: &str) -> (PathBuf, PathBuf
 }
 
 fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set the mode");
+    fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set the mode");
 }
 
 fn project() -> PathBuf {

@@ -36,7 +36,7 @@ fn lua_blocks_compile() -> Outcome {
     {
         let file = folder.path().join(format!("{count}.lua"));
         // Shown results (`--> 42`) are comments already; an elided part is not Lua.
-        std::fs::write(&file, block.text.replace("...)", "nil)"))
+        fs_err::write(&file, block.text.replace("...)", "nil)"))
             .map_err(|error| error.to_string())?;
         script += &format!(
             "do local ok, err = load(fs.read({:?}), {:?}) if not ok then wrong = wrong + 1 print(err) end end\n",
@@ -50,7 +50,7 @@ fn lua_blocks_compile() -> Outcome {
     }
     script += "if wrong > 0 then os.exit(1) end";
     let check = folder.path().join("check.lua");
-    std::fs::write(&check, script).map_err(|error| error.to_string())?;
+    fs_err::write(&check, script).map_err(|error| error.to_string())?;
     command::run(assay("assay", folder.path(), &[dist::root()]).arg(check))?
         .ok()
         .map(drop)
@@ -211,7 +211,7 @@ fn pages() -> Vec<PathBuf> {
 }
 
 fn read_page(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    fs_err::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn shown(path: &Path) -> String {

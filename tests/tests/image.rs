@@ -48,7 +48,7 @@ fn runs_a_script() -> Outcome {
     ])?;
     contains(&output, "Lua 5.5\ttrue\n")?;
     let folder = folder()?;
-    std::fs::write(folder.path().join("job.lua"), "print(arg[0], arg[1])").map_err(text)?;
+    fs_err::write(folder.path().join("job.lua"), "print(arg[0], arg[1])").map_err(text)?;
     let mount = format!("{}:/job:ro", folder.path().display());
     let output = docker(&[
         "run",
@@ -114,7 +114,7 @@ fn takes_published_packages() -> Outcome {
     for (package, version) in [("plugin/crypto", "0.1.0"), ("lib/lib", "0.1.0")] {
         let tag = format!("assay-tests/{package}:{}", std::process::id());
         let archive = folder.path().join("package.tar");
-        let _ = std::fs::remove_file(&archive);
+        let _ = fs_err::remove_file(&archive);
         let mut skopeo = Command::new("skopeo");
         skopeo.args(["copy", "--quiet", "--insecure-policy"]);
         skopeo.arg(format!("oci:{}:{package}:{version}", packages.display()));
@@ -125,8 +125,8 @@ fn takes_published_packages() -> Outcome {
         loaded.0.push(tag);
     }
     let context = folder.path().join("context");
-    std::fs::create_dir(&context).map_err(text)?;
-    std::fs::write(context.join("Dockerfile"), dockerfile).map_err(text)?;
+    fs_err::create_dir(&context).map_err(text)?;
+    fs_err::write(context.join("Dockerfile"), dockerfile).map_err(text)?;
     let product = format!("assay-tests/product:{}", std::process::id());
     loaded.0.push(product.clone());
     docker(&[

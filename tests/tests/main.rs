@@ -75,7 +75,7 @@ fn folder() -> Result<tempfile::TempDir, String> {
 /// Reads a text of the project.
 fn read(path: &str) -> Result<String, String> {
     let path = assay_tests::project().join(path);
-    std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+    fs_err::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Holds the part of a file between `<!-- NAME -->` and `<!-- end -->`; `UPDATE=1` rewrites it.
@@ -103,5 +103,5 @@ fn generated(
         ));
     }
     let updated = format!("{before}{start}{wanted}<!-- end -->{after}");
-    std::fs::write(assay_tests::project().join(path), updated).map_err(|error| error.to_string())
+    fs_err::write(assay_tests::project().join(path), updated).map_err(|error| error.to_string())
 }

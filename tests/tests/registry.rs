@@ -30,7 +30,7 @@ impl Registry {
             storage.path().display()
         );
         let file = storage.path().join("config.yml");
-        std::fs::write(&file, config).map_err(|error| error.to_string())?;
+        fs_err::write(&file, config).map_err(|error| error.to_string())?;
         let mut child = Command::new("docker-registry")
             .arg("serve")
             .arg(file)

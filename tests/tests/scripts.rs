@@ -67,7 +67,7 @@ fn scripts(root: &Path) -> Vec<Script> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "lua") {
-                let source = std::fs::read(&path).unwrap_or_default();
+                let source = fs_err::read(&path).unwrap_or_default();
                 let source = String::from_utf8_lossy(&source).into_owned();
                 modules.extend(source.split("require(\"").skip(1).filter_map(|rest| {
                     rest.split_once('"')
@@ -91,7 +91,7 @@ fn scripts(root: &Path) -> Vec<Script> {
 
 /// Runs one script in a folder of its own and holds it to its expectations.
 pub fn run(script: &Path, binary: &str, roots: &[PathBuf]) -> Outcome {
-    let source = std::fs::read(script).map_err(|error| error.to_string())?;
+    let source = fs_err::read(script).map_err(|error| error.to_string())?;
     let expected = Expected::read(&String::from_utf8_lossy(&source))?;
     let folder = folder()?;
     let mut command = assay(binary, folder.path(), roots);

@@ -42,7 +42,7 @@ fn nothing_ships_debug_information() -> Outcome {
     let mut files = dist::plugins();
     files.extend(["assay", "assay-static", "assay-registry"].map(dist::binary));
     for file in files {
-        let bytes = std::fs::read(&file).map_err(|error| error.to_string())?;
+        let bytes = fs_err::read(&file).map_err(|error| error.to_string())?;
         // The names of sections that stripping removes.
         for section in [&b"\0.symtab\0"[..], b"\0.debug_info\0"] {
             if bytes.windows(section.len()).any(|window| window == section) {
@@ -135,7 +135,7 @@ fn megabytes(bytes: u64) -> String {
 }
 
 fn size(path: &Path) -> Result<u64, String> {
-    std::fs::metadata(path)
+    fs_err::metadata(path)
         .map(|found| found.len())
         .map_err(|error| format!("{}: {error}", path.display()))
 }

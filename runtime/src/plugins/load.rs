@@ -1,5 +1,6 @@
 //! Opens checked files. Plugins are never unloaded: their code may be on any stack.
 
+#![expect(clippy::disallowed_methods, reason = "every error here names the plugin")]
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;

@@ -66,7 +66,7 @@ impl Plugins {
         let mut files: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
         for root in roots.iter().filter(|root| root.is_absolute()) {
             let mut here: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-            let Ok(entries) = std::fs::read_dir(root.join("plugins")) else { continue };
+            let Ok(entries) = fs_err::read_dir(root.join("plugins")) else { continue };
             for entry in entries.flatten() {
                 if let Some((name, version)) = parse_file_name(&entry.file_name().to_string_lossy()) {
                     here.entry(name).or_default().push(Candidate { version, path: entry.path() });

@@ -21,6 +21,9 @@ local before <const> = conformance.cancelled()
 local ok, err = pcall(async.timeout, 0.01, conformance.forever)
 assert.eq(ok, false)
 assert.eq(err.kind, "timeout")
+while conformance.cancelled() == before do
+  sleep(0.001)
+end
 assert.eq(conformance.cancelled(), before + 1)
 
 -- Lua functions, as coroutines that may wait, and at once.
