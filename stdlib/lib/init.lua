@@ -371,6 +371,9 @@ end
 ---timeout, for its own calls.
 ---@field check fun(remaining: number): any, string?
 
+-- Seconds for a look at the very end: cut off at once, it could only say that it was cut off.
+local least_look = 0.5
+
 ---Looks again and again until the check is done; raises after the timeout with the last state.
 ---Failures that can pass (no connection, 404, 409, 429, 5xx) count as a state; others are raised at once.
 ---@param opts assay.WaitOptions
@@ -378,16 +381,20 @@ end
 function M.wait(opts)
   local interval = opts.interval or 1
   local start = time()
-  local state = "nothing seen yet"
+  local state
   while true do
     local remaining = opts.timeout - (time() - start)
-    local ok, done, seen = pcall(opts.check, math.max(remaining, 0.001))
+    local ok, done, seen = pcall(opts.check, math.max(remaining, least_look))
     if ok and done then
       return done
     elseif ok then
       state = seen or "not yet"
     elseif may_pass(done) then
-      state = M.text_of(done)
+      -- When it was the end of the wait that cut a look short, what was seen before says more.
+      local cut_short = done.kind == "timeout" and time() - start >= opts.timeout
+      if not (cut_short and state) then
+        state = M.text_of(done)
+      end
     else
       error(done, 0)
     end

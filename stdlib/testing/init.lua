@@ -1,5 +1,5 @@
 -- assay.testing: a strict mock server for library tests, which replays recorded exchanges.
-global async, base64, debug, error, fs, http, ipairs, json, next, pairs, pcall, require, setmetatable
+global async, base64, debug, error, fs, http, ipairs, json, math, next, pairs, pcall, require, setmetatable
 global sleep, string, table, time, tostring, type
 
 local lib = require("assay.lib")
@@ -376,9 +376,13 @@ function Server:verify()
   for _, failure in ipairs(self.failures) do
     problems[#problems + 1] = failure
   end
-  for i = self.next, #self.expected do
+  local last = math.min(#self.expected, self.next + 4)
+  for i = self.next, last do
     local expected = self.expected[i]
     problems[#problems + 1] = "never called: `" .. expected.name .. "`, " .. describe_request(expected.request)
+  end
+  if #self.expected > last then
+    problems[#problems + 1] = string.format("... and %d more never called", #self.expected - last)
   end
   if #problems > 0 then
     lib.fail { kind = "testing", message = "testing: " .. table.concat(problems, "\n  ") }

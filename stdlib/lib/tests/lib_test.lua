@@ -213,19 +213,36 @@ describe("waits", function()
     assert.lt(time() - before, 2)
   end)
 
-  it("tell the check what time is left", function()
+  it("tell the check what time is left, and leave a last look some", function()
     local left = {}
     testing.raised(function()
       lib.wait {
-        service = "x", what = "ever", timeout = 0.1, interval = 0.02,
+        service = "x", what = "ever", timeout = 0.7, interval = 0.1,
         check = function(remaining)
           left[#left + 1] = remaining
         end,
       }
     end)
-    assert.gt(#left, 1)
-    assert.gt(left[1], left[#left])
-    assert.gt(left[#left], 0)
+    assert.gt(left[1], left[2])
+    assert.eq(left[#left], 0.5)
+  end)
+
+  it("keep the last state when their end cuts a look short", function()
+    local looks = 0
+    local err = testing.raised(function()
+      lib.wait {
+        service = "x", what = "ever", timeout = 0.1, interval = 0.01,
+        check = function()
+          looks = looks + 1
+          if looks == 1 then
+            return nil, "half done"
+          end
+          sleep(0.2)
+          lib.fail { kind = "timeout", message = "no answer in time" }
+        end,
+      }
+    end)
+    assert.eq(tostring(err), "x: waited 0.1s for ever; last state: half done")
   end)
 
   it("try again after failures that can pass", function()
