@@ -60,7 +60,17 @@ impl Log {
 
 fn text(level: &str, message: &str, fields: Option<View<'_>>) -> String {
     let time = now();
-    let mut line = format!("{} {:<5} {message}", &time[11..23], level.to_uppercase());
+    let mut line = format!("{} {:<5} ", &time[11..23], level.to_uppercase());
+    // Further lines are indented and control characters escaped: a message cannot forge a line of its
+    // own, or drive the terminal.
+    for char in message.chars() {
+        match char {
+            '\n' => line.push_str("\n      "),
+            '\t' => line.push(char),
+            _ if char.is_control() => line.extend(char.escape_default()),
+            _ => line.push(char),
+        }
+    }
     for (key, value) in pairs(fields) {
         line.push_str(&format!(" {key}={}", plain(value)));
     }

@@ -515,6 +515,17 @@ unsafe extern "C-unwind" fn push_job(state: *mut lua_State) -> c_int {
 /// Pushes a value. Raises on lack of memory, on too deep nesting and on unknown tags: only under
 /// `lua_pcall`, or for what cannot raise.
 pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, val: &Val, bound: Option<Bound>) {
+    // SAFETY: the caller's.
+    unsafe { push_nested(state, vm, val, bound, MAX_DEPTH as u32) }
+}
+
+unsafe fn push_nested(
+    state: *mut lua_State,
+    vm: &Vm,
+    val: &Val,
+    bound: Option<Bound>,
+    depth: u32,
+) {
     let Val { tag, len, u } = *val;
     // SAFETY: the value is live, and its tag says which field is set. No frame here owns anything.
     unsafe {
@@ -528,18 +539,18 @@ pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, val: &Val, bound: Opti
                 ffi::lua_pushlstring(state, u.s.cast(), len as usize);
             }
             tag::LIST => {
-                ffi::luaL_checkstack(state, 6, c"value nested too deep".as_ptr());
+                room(state, depth);
                 ffi::lua_createtable(state, c_int::try_from(len).unwrap_or(c_int::MAX), 0);
                 for at in 0..len as usize {
-                    push(state, vm, &*u.l.add(at), None);
+                    push_nested(state, vm, &*u.l.add(at), None, depth - 1);
                     ffi::lua_rawseti(state, -2, at as ffi::lua_Integer + 1);
                 }
                 mark(state, &ARRAY);
             }
-            tag::MAP => push_pairs(state, vm, u.l, len),
+            tag::MAP => push_pairs(state, vm, u.l, len, depth),
             tag::RECORD => {
                 let record = &*u.r;
-                push_pairs(state, vm, record.pairs, len);
+                push_pairs(state, vm, record.pairs, len, depth);
                 object::push_record_class(state, vm, record.class);
                 ffi::lua_setmetatable(state, -2);
             }
@@ -554,18 +565,29 @@ pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, val: &Val, bound: Opti
     }
 }
 
-unsafe fn push_pairs(state: *mut lua_State, vm: &Vm, pairs: *const Val, len: u32) {
+/// Makes room for one more level, or raises: the native stack is as finite as Lua's.
+unsafe fn room(state: *mut lua_State, depth: u32) {
+    // SAFETY: an open state in protected mode.
+    unsafe {
+        if depth == 0 {
+            ffi::luaL_error(state, c"a value nested deeper than %d".as_ptr(), MAX_DEPTH as c_int);
+        }
+        ffi::luaL_checkstack(state, 6, c"value nested too deep".as_ptr());
+    }
+}
+
+unsafe fn push_pairs(state: *mut lua_State, vm: &Vm, pairs: *const Val, len: u32, depth: u32) {
     // SAFETY: as `push`'s.
     unsafe {
-        ffi::luaL_checkstack(state, 6, c"value nested too deep".as_ptr());
+        room(state, depth);
         ffi::lua_createtable(state, 0, c_int::try_from(len).unwrap_or(c_int::MAX));
         for at in 0..len as usize {
             let (key, value) = (&*pairs.add(2 * at), &*pairs.add(2 * at + 1));
             if value.tag == tag::NIL || key.tag == tag::NIL {
                 continue;
             }
-            push(state, vm, key, None);
-            push(state, vm, value, None);
+            push_nested(state, vm, key, None, depth - 1);
+            push_nested(state, vm, value, None, depth - 1);
             ffi::lua_rawset(state, -3);
         }
     }

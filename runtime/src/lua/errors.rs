@@ -312,6 +312,41 @@ pub(crate) unsafe fn describe(state: *mut lua_State, index: c_int) -> String {
     }
 }
 
+/// How many bytes of a file's name Lua keeps in messages, behind `...`: `LUA_IDSIZE` without the dots
+/// and the zero.
+const SHORT: usize = 56;
+
+/// Puts the full name of a file where Lua cut it, so that messages name files that can be opened.
+pub(crate) fn with_full_name(text: String, file: &str) -> String {
+    match file.len().checked_sub(SHORT).and_then(|start| file.get(start..)) {
+        Some(tail) if file.len() > SHORT + 3 && text.contains("...") => text.replace(&format!("...{tail}"), file),
+        _ => text,
+    }
+}
+
+/// As [`with_full_name`], for every file whose functions are on a thread's stack.
+pub(crate) unsafe fn with_full_names(state: *mut lua_State, mut text: String) -> String {
+    if !text.contains("...") {
+        return text;
+    }
+    // SAFETY: an open state; `lua_getstack` fills what `lua_getinfo` reads.
+    unsafe {
+        let mut info: ffi::lua_Debug = std::mem::zeroed();
+        // Deep recursions are of few files: what a traceback shows is enough.
+        for level in 0..64 {
+            if ffi::lua_getstack(state, level, &mut info) == 0 {
+                break;
+            }
+            ffi::lua_getinfo(state, c"S".as_ptr(), &mut info);
+            let source = CStr::from_ptr(info.source).to_string_lossy();
+            if let Some(file) = source.strip_prefix('@') {
+                text = with_full_name(text, file);
+            }
+        }
+    }
+    text
+}
+
 /// A value as Lua source, shortened: for messages.
 pub(crate) fn show(view: View<'_>, depth: usize) -> String {
     match view.kind() {

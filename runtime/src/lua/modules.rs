@@ -135,8 +135,8 @@ unsafe fn load(state: *mut lua_State, vm: &Vm) -> Result<(), Error> {
 }
 
 /// Compiles text (never bytecode) and pushes the function.
-pub(crate) unsafe fn compile(state: *mut lua_State, vm: &Vm, source: &[u8], chunk: &str) -> Result<(), Error> {
-    let chunk = std::ffi::CString::new(chunk.replace('\0', "?")).unwrap_or_default();
+pub(crate) unsafe fn compile(state: *mut lua_State, vm: &Vm, source: &[u8], name: &str) -> Result<(), Error> {
+    let chunk = std::ffi::CString::new(name.replace('\0', "?")).unwrap_or_default();
     let source = without_shebang(source);
     // SAFETY: an open state with room; loading is protected by Lua.
     unsafe {
@@ -156,6 +156,7 @@ pub(crate) unsafe fn compile(state: *mut lua_State, vm: &Vm, source: &[u8], chun
             _ => {
                 let message = errors::describe(state, ffi::lua_gettop(state));
                 ffi::lua_pop(state, 1);
+                let message = errors::with_full_name(message, name.trim_start_matches('@'));
                 Err(Error::new("syntax", message))
             }
         }

@@ -246,9 +246,12 @@ unsafe fn write_all(state: *mut lua_State, vm: &Vm, first: c_int, last: c_int) -
     let mut bytes = Vec::new();
     for at in first..=last {
         // SAFETY: the frame's state.
-        match unsafe { ffi::lua_type(state, at) } {
-            ffi::LUA_TNUMBER => bytes.extend_from_slice(unsafe { errors::describe(state, at) }.as_bytes()),
-            _ => bytes.extend_from_slice(frame.bytes(at).map_err(|_| {
+        let number = unsafe {
+            (ffi::lua_type(state, at) == ffi::LUA_TNUMBER).then(|| errors::describe(state, at))
+        };
+        match number {
+            Some(number) => bytes.extend_from_slice(number.as_bytes()),
+            None => bytes.extend_from_slice(frame.bytes(at).map_err(|_| {
                 Error::argument(format!(
                     "argument {}: expected string or number, got {}",
                     at - first + 1,

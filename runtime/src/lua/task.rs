@@ -261,11 +261,13 @@ pub(crate) unsafe fn raised(state: *mut lua_State, vm: &Vm) -> crate::Error {
             return crate::Error::from(errors::out_of_memory(vm)).with_traceback(traceback);
         }
         let main = lend_error(state, vm);
-        let error = match errors::read(main, vm, ffi::lua_gettop(main)) {
+        let mut error = match errors::read(main, vm, ffi::lua_gettop(main)) {
             errors::Raised::Record(fields) => crate::Error::from_fields(fields),
             errors::Raised::Message(message) => crate::Error::new("error", message),
         };
         ffi::lua_pop(main, 1);
+        error.message = errors::with_full_names(state, error.message);
+        error.source = error.source.map(|source| errors::with_full_names(state, source));
         error.with_traceback(traceback)
     }
 }
@@ -310,7 +312,7 @@ pub(crate) unsafe fn traceback(vm: &Vm, of: *mut lua_State) -> String {
             false => String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len)).into_owned(),
         };
         ffi::lua_pop(main, 1);
-        text
+        errors::with_full_names(of, text)
     }
 }
 

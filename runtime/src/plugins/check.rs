@@ -62,6 +62,16 @@ pub fn check(path: &Path, file: &File, name: &str, version: &str) -> Result<Chec
         let fix = format!("chmod o-w {}", path.display());
         return fail("plugin", "is writable by everybody".into(), &fix);
     }
+    let own = metadata.uid() == 0 || metadata.uid() == effective_user();
+    if !own {
+        let what = format!("belongs to user {}, neither root nor the one who runs assay", metadata.uid());
+        return fail("plugin", what, &format!("chown root {}", path.display()));
+    }
+    let folder = path.parent().and_then(|folder| folder.metadata().ok());
+    // Sticky folders keep others from replacing files that are not theirs.
+    if folder.is_some_and(|folder| folder.mode() & 0o1002 == 0o002) {
+        return fail("plugin", "lies in a folder that everybody can write to".into(), "chmod o-w the folder");
+    }
     let info = match elf::read(file) {
         Ok(info) => info,
         Err(what) => return fail("plugin", what, &reinstall),
@@ -94,8 +104,10 @@ pub fn check(path: &Path, file: &File, name: &str, version: &str) -> Result<Chec
         if !SERVICES.contains(&need.as_str()) {
             let family = need.split('/').next().unwrap_or(&need);
             let have = SERVICES.iter().find(|service| service.starts_with(family));
-            let have = have.map_or("does not".into(), |service| format!("has {service}"));
-            let what = format!("needs service {need}, this assay {have}");
+            let what = match have {
+                Some(have) => format!("needs service {need}, this assay has {have}"),
+                None => format!("needs service {need}, which this assay lacks"),
+            };
             return fail("plugin_abi", what, &format!("use a newer assay, or an older {name}"));
         }
     }
@@ -136,6 +148,10 @@ pub fn check(path: &Path, file: &File, name: &str, version: &str) -> Result<Chec
 
 fn list(text: &str) -> Vec<String> {
     text.split(',').filter(|item| !item.is_empty()).map(Into::into).collect()
+}
+
+fn effective_user() -> u32 {
+    super::load::effective_user()
 }
 
 /// The glibc that runs; `None` elsewhere.

@@ -128,6 +128,12 @@ fn open_library(path: &Path, file: &File, checked: &Checked) -> Result<&'static 
     Ok(plugin)
 }
 
+/// The user that this process acts as.
+pub fn effective_user() -> u32 {
+    // SAFETY: always succeeds.
+    unsafe { libc::geteuid() }
+}
+
 /// The version of the running glibc, from glibc itself.
 pub fn glibc_version() -> Option<String> {
     #[cfg(target_env = "gnu")]
