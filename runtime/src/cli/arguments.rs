@@ -269,7 +269,7 @@ pub fn unknown_command(word: &str) -> Error {
 }
 
 fn scripts_here() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(".") else { return Vec::new() };
+    let Ok(entries) = fs_err::read_dir(".") else { return Vec::new() };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.ends_with(".lua")).collect()
 }

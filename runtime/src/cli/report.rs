@@ -70,9 +70,11 @@ impl Report {
             return Some(text.clone());
         }
         // Sources are small; what is not is no source.
-        let metadata = Path::new(file).metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() < 4 << 20)?;
-        drop(metadata);
-        std::fs::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        let metadata = Path::new(file).metadata().ok()?;
+        if !metadata.is_file() || metadata.len() > 4 << 20 {
+            return None;
+        }
+        fs_err::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The line with two around it, and a marker.

@@ -1,11 +1,12 @@
 //! `assay SCRIPT`: one VM, one run.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assay::{Error, Stopped, Vm};
+use assay_plugin::abi::level;
 use assay_plugin::did_you_mean;
 
 use super::arguments::{Run, Script};
@@ -20,7 +21,9 @@ use super::{env, exit, signals, terminal};
 pub fn run(options: Run) -> Result<u8, Error> {
     let source = Source::read(options.script)?;
     let setting = Setting::of(&source.folder)?;
-    let vm = Vm::new(setting.config(options.limits)?)?;
+    let config = setting.config(options.limits)?;
+    let log = config.log.clone();
+    let vm = Vm::new(config)?;
     let arguments: Vec<Vec<u8>> = options.arguments.into_iter().map(OsString::into_vec).collect();
     vm.set_args(&source.name, &arguments)?;
     vm.set_script_dir(&source.folder)?;
@@ -49,7 +52,13 @@ pub fn run(options: Run) -> Result<u8, Error> {
             exit::FAILED
         }
     };
-    Ok(signals.exit_code().unwrap_or(code))
+    Ok(match signals.exit_code() {
+        Some(code) => {
+            log.write(level::DEBUG, "ended by a signal", None);
+            code
+        }
+        None => code,
+    })
 }
 
 /// A script's text, and what it is called.
@@ -60,7 +69,7 @@ struct Source {
     /// Lua's name of the chunk.
     chunk: String,
     /// Where its modules and its project are looked for.
-    folder: std::path::PathBuf,
+    folder: PathBuf,
 }
 
 impl Source {
@@ -81,7 +90,7 @@ impl Source {
                 Ok(Self { text, name: b"-".to_vec(), chunk: "=stdin".into(), folder: ".".into() })
             }
             Script::File(path) => {
-                let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+                let text = fs_err::read(&path).map_err(|error| unreadable(&path, &error))?;
                 let folder = match path.parent() {
                     Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
                     _ => ".".into(),
@@ -104,27 +113,22 @@ impl Source {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    let what = match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file".to_owned(),
-        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        _ => error.to_string(),
-    };
-    let failed = Error::new("usage", format!("cannot read {}: {what}", path.display()));
-    if error.kind() == std::io::ErrorKind::IsADirectory {
-        return failed.with_hint(format!("to run the tests in it: assay test {}", path.display()));
-    }
-    match neighbour(path) {
-        Some(near) if error.kind() == std::io::ErrorKind::NotFound => {
-            failed.with_hint(format!("did you mean `{near}`?"))
-        }
-        _ => failed,
+    let failed = |what: &str| Error::new("usage", format!("cannot read {}: {what}", path.display()));
+    match error.kind() {
+        ErrorKind::NotFound => match neighbour(path) {
+            Some(near) => failed("no such file").with_hint(format!("did you mean `{near}`?")),
+            None => failed("no such file"),
+        },
+        ErrorKind::IsADirectory => failed("it is a directory")
+            .with_hint(format!("to run the tests in it: assay test {}", path.display())),
+        _ => Error::new("usage", error.to_string()),
     }
 }
 
 /// A file in the same folder with nearly the same name.
 fn neighbour(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let entries = fs_err::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
     let names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     let near = did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;

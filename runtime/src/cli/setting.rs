@@ -86,14 +86,15 @@ fn absolute(roots: Vec<PathBuf>) -> Vec<PathBuf> {
 /// The versions of plugins in a lock file. Only what is needed is read: `assay-registry` writes the
 /// file and checks the rest.
 fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let broken = |what: String| {
-        Error::new("lock", format!("{}: {what}", lock.display()))
+    let failed = |what: String| {
+        Error::new("lock", what)
             .with_hint("take assay.lock from version control, or delete it and run `assay install`")
     };
-    let text = match std::fs::read_to_string(lock) {
+    let broken = |what: String| failed(format!("{}: {what}", lock.display()));
+    let text = match fs_err::read_to_string(lock) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(broken(format!("cannot be read: {error}"))),
+        Err(error) => return Err(failed(error.to_string())),
     };
     let document = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);

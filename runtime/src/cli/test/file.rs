@@ -127,8 +127,7 @@ struct Hooks {
 
 impl Run<'_> {
     fn load(&self, path: &Path) -> std::result::Result<Suite, Error> {
-        let source = std::fs::read(path)
-            .map_err(|error| Error::new("io", format!("cannot read {}: {error}", path.display())))?;
+        let source = fs_err::read(path).map_err(|error| Error::new("io", error.to_string()))?;
         let body = self.vm.load(&format!("@{}", path.display()), &source)?;
         suite::open_file();
         let loaded = self.step(async move { body.call::<()>(()).await });

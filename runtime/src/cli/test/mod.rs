@@ -74,8 +74,7 @@ pub fn run(options: Options) -> Result<u8, Error> {
     match &options.output {
         None => drop(terminal::data(&text)?),
         Some(path) => {
-            std::fs::write(path, &text)
-                .map_err(|error| Error::new("io", format!("cannot write {}: {error}", path.display())))?;
+            fs_err::write(path, &text).map_err(|error| Error::new("io", error.to_string()))?;
             terminal::data(&summary.line())?;
         }
     }
@@ -143,15 +142,14 @@ fn run_all(
 fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
-        let unreadable = |error: std::io::Error| {
-            let what = match error.kind() {
-                std::io::ErrorKind::NotFound => "no such file or folder".into(),
-                _ => error.to_string(),
-            };
-            Error::new("usage", format!("cannot read {}: {what}", path.display()))
+        let unreadable = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new("usage", format!("cannot read {}: no such file or folder", path.display()))
+            }
+            _ => Error::new("usage", error.to_string()),
         };
         // A file that is named is a test file, whatever its name.
-        if path.metadata().map_err(unreadable)?.is_file() {
+        if fs_err::metadata(path).map_err(unreadable)?.is_file() {
             files.push(path.clone());
         } else {
             walk(path, &mut files).map_err(unreadable)?;
@@ -168,7 +166,7 @@ fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
+    for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
