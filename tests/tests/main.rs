@@ -10,6 +10,7 @@ mod packages;
 mod plugins;
 mod registry;
 mod scripts;
+mod serve;
 mod sizes;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(cores * 2);
     let trials = [
         scripts::cases(),
+        serve::cases(),
         plugins::cases(),
         packages::cases(),
         demo::cases(),
