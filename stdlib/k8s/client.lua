@@ -25,6 +25,8 @@ local M = {}
 ---@field timeout? number seconds for one request, 30 by default
 ---@field insecure? boolean do not check the server's certificate
 ---@field proxy? string
+
+---@type table<string, string>
 M.connection_options = {
   base_url = "string",
   token = "string",
@@ -42,6 +44,9 @@ M.connection_options = {
 }
 
 ---@class k8s.Client
+---@field base_url string
+---@field origin string where the cluster was found, in words
+---@field package rest rest.Client
 local Client = {}
 Client.__index = Client
 M.Client = Client
@@ -691,6 +696,9 @@ local watch_options = {
 
 ---@class k8s.Watch: fun(): k8s.WatchEvent?
 ---@field resource_version? string the last one seen: where the next watch can go on
+---@field package path string
+---@field package body http.Body
+---@field package lines fun(): string?
 local Watch = {}
 Watch.__index = Watch
 

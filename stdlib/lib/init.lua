@@ -104,7 +104,7 @@ local function hex(c)
 end
 
 ---Percent-encodes everything except RFC 3986 "unreserved": safe anywhere in a URL.
----@param s string|number
+---@param s string|number|boolean
 ---@return string
 function M.encode(s)
   return (tostring(s):gsub("[^A-Za-z0-9%-._~]", hex))
@@ -291,7 +291,7 @@ end
 ---@param opts? table
 ---@param spec table<string, string> option name → accepted types, `"string|number"`
 ---@param level? integer stack level of the mistake, seen from the function that calls `options`; 2 by default
----@return table
+---@return table<string, any>
 function M.options(where, opts, spec, level)
   level = (level or 2) + 1
   if opts == nil then

@@ -17,6 +17,8 @@ local M = {}
 ---@field client_key? string path or PEM
 ---@field insecure? boolean do not check the server's certificate
 ---@field proxy? string
+
+---@type table<string, string>
 local client_options = {
   url = "string",
   token = "string",
@@ -33,6 +35,7 @@ local client_options = {
 ---@class vault.Client
 ---@field token? string
 ---@field namespace? string
+---@field package rest rest.Client
 local Client = {}
 Client.__index = Client
 M.Client = Client

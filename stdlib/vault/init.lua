@@ -6,6 +6,71 @@ local client = require("assay.vault.client")
 
 local M = {}
 
+---The methods that come from the other files; a test holds this list to what is there.
+---@class vault.Client
+---@field health fun(self: vault.Client): {initialized: boolean, sealed: boolean, standby: boolean, version: string}
+---@field seal_status fun(self: vault.Client): {sealed: boolean, initialized: boolean, t: integer, n: integer, progress: integer}
+---@field is_sealed fun(self: vault.Client): boolean
+---@field is_initialized fun(self: vault.Client): boolean
+---@field policy_get fun(self: vault.Client, name: string): {name: string, policy: string}?
+---@field policy_put fun(self: vault.Client, name: string, rules: string)
+---@field policy_delete fun(self: vault.Client, name: string)
+---@field policy_list fun(self: vault.Client): string[]
+---@field kv_get fun(self: vault.Client, mount: string, key: string, opts?: {version?: integer}): {data: table, metadata: table}?
+---@field kv_put fun(self: vault.Client, mount: string, key: string, data: table, opts?: {cas?: integer}): table
+---@field kv_delete fun(self: vault.Client, mount: string, key: string)
+---@field kv_list fun(self: vault.Client, mount: string, prefix?: string): string[]
+---@field kv_metadata fun(self: vault.Client, mount: string, key: string): {data: table}?
+---@field kv_put_metadata fun(self: vault.Client, mount: string, key: string, settings: table)
+---@field kv_delete_metadata fun(self: vault.Client, mount: string, key: string)
+---@field auth_enable fun(self: vault.Client, path: string, auth_type: string, opts?: {description?: string, config?: table, options?: table, ["local"]?: boolean})
+---@field auth_disable fun(self: vault.Client, path: string)
+---@field auth_list fun(self: vault.Client): table<string, table>
+---@field auth_config fun(self: vault.Client, path: string, config: table)
+---@field auth_create_role fun(self: vault.Client, path: string, role_name: string, role_config: table)
+---@field auth_read_role fun(self: vault.Client, path: string, role_name: string): table?
+---@field auth_list_roles fun(self: vault.Client, path: string): string[]
+---@field auth_delete_role fun(self: vault.Client, path: string, role_name: string)
+---@field auth_login fun(self: vault.Client, path: string, payload: table): vault.Auth
+---@field auth_login_kubernetes fun(self: vault.Client, role: string, opts?: {mount?: string, jwt?: string, jwt_file?: string}): vault.Auth
+---@field engine_enable fun(self: vault.Client, path: string, engine_type: string, opts?: {description?: string, config?: table, options?: table, ["local"]?: boolean, seal_wrap?: boolean})
+---@field engine_disable fun(self: vault.Client, path: string)
+---@field engine_list fun(self: vault.Client): table<string, table>
+---@field engine_tune fun(self: vault.Client, path: string, config: table)
+---@field token_create fun(self: vault.Client, opts?: table): vault.Auth
+---@field token_lookup fun(self: vault.Client, token_value: string): table
+---@field token_lookup_self fun(self: vault.Client): table
+---@field token_revoke fun(self: vault.Client, token_value: string)
+---@field token_revoke_self fun(self: vault.Client)
+---@field token_renew fun(self: vault.Client, token_value: string, increment?: string|integer): vault.Auth
+---@field token_renew_self fun(self: vault.Client, increment?: string|integer): vault.Auth
+---@field token_keep_renewed fun(self: vault.Client, opts?: {increment?: string|integer, interval?: number}): {cancel: fun(self)}
+---@field transit_encrypt fun(self: vault.Client, key_name: string, plaintext: string, opts?: {mount?: string}): string
+---@field transit_decrypt fun(self: vault.Client, key_name: string, ciphertext: string, opts?: {mount?: string}): string
+---@field transit_rewrap fun(self: vault.Client, key_name: string, ciphertext: string, opts?: {mount?: string}): string
+---@field transit_create_key fun(self: vault.Client, key_name: string, opts?: table)
+---@field transit_list_keys fun(self: vault.Client, opts?: {mount?: string}): string[]
+---@field transit_read_key fun(self: vault.Client, key_name: string, opts?: {mount?: string}): table?
+---@field transit_rotate_key fun(self: vault.Client, key_name: string, opts?: {mount?: string})
+---@field transit_configure_key fun(self: vault.Client, key_name: string, settings: {deletion_allowed?: boolean, min_decryption_version?: integer, min_encryption_version?: integer}, opts?: {mount?: string})
+---@field transit_delete_key fun(self: vault.Client, key_name: string, opts?: {mount?: string})
+---@field transit_sign fun(self: vault.Client, key_name: string, input: string, opts?: {mount?: string}): string
+---@field transit_verify fun(self: vault.Client, key_name: string, input: string, signature: string, opts?: {mount?: string}): boolean
+---@field transit_hmac fun(self: vault.Client, key_name: string, input: string, opts?: {mount?: string}): string
+---@field pki_issue fun(self: vault.Client, mount: string, role_name: string, opts?: table): table
+---@field pki_ca_cert fun(self: vault.Client, mount?: string): string?
+---@field pki_create_role fun(self: vault.Client, mount: string, role_name: string, opts?: table)
+---@field pki_read_role fun(self: vault.Client, mount: string, role_name: string): table?
+---@field pki_list_roles fun(self: vault.Client, mount: string): string[]
+---@field pki_generate_root fun(self: vault.Client, mount: string, opts: table): table
+---@field pki_list_certs fun(self: vault.Client, mount: string): string[]
+---@field pki_read_cert fun(self: vault.Client, mount: string, serial: string): {certificate: string, revocation_time: integer}?
+---@field pki_revoke fun(self: vault.Client, mount: string, serial: string): {revocation_time: integer}
+---@field pki_crl fun(self: vault.Client, mount?: string): string
+---@field kv_delete_versions fun(self: vault.Client, mount: string, key: string, versions: integer[])
+---@field kv_undelete fun(self: vault.Client, mount: string, key: string, versions: integer[])
+---@field kv_destroy fun(self: vault.Client, mount: string, key: string, versions: integer[])
+
 -- Each file's functions take the client first, so that they are its methods too:
 -- `kv.get(c, "secret", "app")` is `c:kv_get("secret", "app")`.
 local families = {

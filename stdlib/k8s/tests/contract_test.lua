@@ -20,3 +20,25 @@ describe("assay.k8s", function()
     end
   end)
 end)
+
+describe("the types of assay.k8s", function()
+  it("name every function, and none that is not there", function()
+    local folder = debug.getinfo(k8s.client, "S").source:match("^@(.*)/init%.lua$")
+    local source = fs.read(folder .. "/init.lua")
+    local typed = {}
+    for name in source:gmatch("%-%-%-@field ([%w_]+) fun%(") do
+      typed[name] = true
+    end
+    for name in source:gmatch("\nfunction M%.([%w_]+)%(") do
+      typed[name] = true
+    end
+    for name in pairs(k8s) do
+      assert(typed[name], "no type for the function " .. name)
+    end
+    for name in pairs(typed) do
+      if name ~= "on_line" then -- a field of k8s.LogOptions
+        assert.eq(type(k8s[name]), "function", name)
+      end
+    end
+  end)
+end)

@@ -22,3 +22,25 @@ describe("assay.vault", function()
     end
   end)
 end)
+
+describe("the types of vault.Client", function()
+  it("name every method, and none that is not there", function()
+    local folder = debug.getinfo(vault.client, "S").source:match("^@(.*)/init%.lua$")
+    local typed = {}
+    for name in fs.read(folder .. "/init.lua"):gmatch("%-%-%-@field ([%w_]+) fun%(self: vault%.Client") do
+      typed[name] = true
+    end
+    for name in fs.read(folder .. "/client.lua"):gmatch("\nfunction Client:([%w_]+)%(") do
+      typed[name] = true
+    end
+    local client = getmetatable(vault.client("http://127.0.0.1:1", "token")).__index
+    for name, value in pairs(client) do
+      if type(value) == "function" then
+        assert(typed[name], "no type for the method " .. name)
+      end
+    end
+    for name in pairs(typed) do
+      assert.eq(type(client[name]), "function", name)
+    end
+  end)
+end)
