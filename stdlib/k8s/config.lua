@@ -15,6 +15,8 @@ local service_account = "/var/run/secrets/kubernetes.io/serviceaccount"
 ---@field client_key? string path or PEM
 ---@field proxy? string
 ---@field insecure? boolean
+---@field headers? table<string, string>
+---@field namespace? string
 ---@field origin string where it came from, for messages
 
 local function token_from(file)

@@ -45,7 +45,7 @@ local function calling_line()
 end
 
 ---Makes an error object without raising it.
----@param fields assay.Error
+---@param fields table as `assay.Error`
 ---@return assay.Error
 function M.new_error(fields)
   local e = {}
@@ -58,7 +58,8 @@ function M.new_error(fields)
 end
 
 ---Raises an error object. The one place where libraries raise.
----@param fields assay.Error
+---@param fields table as `assay.Error`
+---@return never
 function M.fail(fields)
   local e = M.new_error(fields)
   e.source = e.source or calling_line()
@@ -69,6 +70,7 @@ end
 ---@param level integer stack level as for `error`, seen from the function that calls `usage`: 2 is its caller
 ---@param message string
 ---@param hint? string
+---@return never
 function M.usage(level, message, hint)
   local source
   if debug then
@@ -287,11 +289,12 @@ local function fits(value, types)
 end
 
 ---Checks an options table and returns a copy; the caller's table is neither changed nor kept.
+---@generic T
 ---@param where string the function, for messages
----@param opts? table
+---@param opts? T
 ---@param spec table<string, string> option name → accepted types, `"string|number"`
 ---@param level? integer stack level of the mistake, seen from the function that calls `options`; 2 by default
----@return table<string, any>
+---@return T
 function M.options(where, opts, spec, level)
   level = (level or 2) + 1
   if opts == nil then

@@ -30,6 +30,11 @@ local M = {}
 ---@class rest.Client
 ---@field service string
 ---@field base_url string
+---@field package headers table<string, string>
+---@field package auth? fun(): table<string, string>?
+---@field package message? fun(resp: table, body: any): string?
+---@field package timeout? number
+---@field package pool http.Client
 local Client = {}
 Client.__index = Client
 
@@ -90,6 +95,7 @@ end
 ---@param method string
 ---@param path string
 ---@param resp table
+---@return never
 function Client:fail(method, path, resp)
   local text = resp.body
   if type(text) ~= "string" then -- a stream
@@ -174,7 +180,7 @@ function Client:request(method, path, call)
   if (status >= 200 and status < 300) or (call.accept and call.accept[status]) then
     return resp
   end
-  self:fail(method, path, resp)
+  return self:fail(method, path, resp)
 end
 
 ---Decodes a JSON answer; nil when it has no body.

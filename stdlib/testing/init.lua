@@ -30,6 +30,7 @@ local M = {}
 ---@field system string
 ---@field version string
 ---@field exchanges testing.Exchange[]
+---@field package by_name table<string, testing.Exchange>
 local Recording = {}
 Recording.__index = Recording
 
@@ -168,6 +169,11 @@ end
 ---@class testing.Server
 ---@field url string `http://127.0.0.1:PORT`
 ---@field requests testing.Request[] everything received
+---@field package recording? testing.Recording
+---@field package expected table[]
+---@field package next integer the expectation whose turn it is
+---@field package failures string[]
+---@field package task? {cancel: fun(self)}
 local Server = {}
 Server.__index = Server
 
@@ -426,6 +432,10 @@ end
 
 ---@class testing.Recorder
 ---@field url string send the requests here
+---@field package opts testing.RecorderOptions
+---@field package exchanges testing.Exchange[]
+---@field package pending? string
+---@field package task {cancel: fun(self)}
 local Recorder = {}
 Recorder.__index = Recorder
 

@@ -32,7 +32,7 @@ local client_options = {
   proxy = "string",
 }
 
----@class vault.Client
+---@class (partial) vault.Client
 ---@field token? string
 ---@field namespace? string
 ---@field package rest rest.Client

@@ -7,7 +7,7 @@ local client = require("assay.vault.client")
 local M = {}
 
 ---The methods that come from the other files; a test holds this list to what is there.
----@class vault.Client
+---@class (partial) vault.Client
 ---@field health fun(self: vault.Client): {initialized: boolean, sealed: boolean, standby: boolean, version: string}
 ---@field seal_status fun(self: vault.Client): {sealed: boolean, initialized: boolean, t: integer, n: integer, progress: integer}
 ---@field is_sealed fun(self: vault.Client): boolean
