@@ -72,8 +72,8 @@ lint:
 
 # The sanitizer comes with the toolchain, but only behind its bootstrap switch.
 asan:
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --locked -p assay-plugin \
-	  --target $$(rustc -vV | sed -n 's/host: //p')
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LSAN_OPTIONS=suppressions=$(CURDIR)/plugin-api/tests/lsan.supp \
+	  $(CARGO) test --locked -p assay-plugin --all-features --tests --target $$(rustc -vV | sed -n 's/host: //p')
 
 clean:
 	rm -rf $(DIST)
