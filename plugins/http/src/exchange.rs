@@ -128,6 +128,15 @@ impl Exchange {
                 next.scheme()
             )));
         }
+        let repeats = matches!(response.status().as_u16(), 307 | 308);
+        if repeats && self.body.is_some() && self.url.scheme() == "https" && next.scheme() == "http"
+        {
+            return Err(wrong(format!(
+                "would send the body without TLS to {}",
+                failure::redacted(&next)
+            ))
+            .hint("set `follow_redirects=false` to look at the response"));
+        }
         // A server does not get to choose whom we authenticate as. These have a host, so both succeed.
         let _ = next.set_username("");
         let _ = next.set_password(None);

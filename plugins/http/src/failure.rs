@@ -6,6 +6,8 @@ use std::io;
 use assay_plugin::Error;
 use reqwest::Url;
 
+use crate::tls::is_ca_as_server;
+
 /// The phase, the reason and the redacted URL: `connect: connection refused (http://127.0.0.1:1/)`.
 pub fn error(phase: &'static str, reason: impl std::fmt::Display, url: &Url) -> Error {
     Error::new(phase, format!("{phase}: {reason} ({})", redacted(url)))
@@ -17,11 +19,15 @@ pub fn of(failed: &reqwest::Error, url: &Url, reading: bool) -> Error {
         return Error::argument(format!("{} ({})", deepest(failed), redacted(url)));
     }
     if let Some(tls) = find::<rustls::Error>(failed) {
+        if is_ca_as_server(tls) {
+            return error("tls", "the server's certificate is that of a CA", url)
+                .hint("if this is meant, pass the certificate itself as `ca_cert` to http.client");
+        }
         let error = error("tls", tls, url);
         return match tls {
-            rustls::Error::InvalidCertificate(_) => {
-                error.hint("pass the CA as `ca_cert` to http.client, or set SSL_CERT_FILE to a bundle that has it")
-            }
+            rustls::Error::InvalidCertificate(_) => error.hint(
+                "pass the CA as `ca_cert` to http.client, or set SSL_CERT_FILE to a bundle that has it",
+            ),
             _ => error,
         };
     }
@@ -57,7 +63,7 @@ fn via_proxy(error: Error, url: &Url) -> Error {
         .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
     {
         Some(name) => error.hint(format!(
-            "{name} sets a proxy; list the host in NO_PROXY to connect directly"
+            "{name} is set: unless NO_PROXY lists the host, the connection goes to that proxy"
         )),
         None => error,
     }

@@ -32,7 +32,7 @@ use serde::Deserialize;
 
 use crate::failure::reason;
 use crate::request::seconds;
-use connection::{Connection, Order};
+use connection::{Connection, Order, Registered};
 use router::Router;
 
 /// The options, as written.
@@ -89,7 +89,7 @@ struct Server {
 }
 
 thread_local! {
-    /// The servers of this thread, which is one VM's.
+    /// The servers of this thread: a VM's tasks never leave it.
     static SERVERS: RefCell<Vec<Weak<Server>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -228,7 +228,11 @@ impl Server {
         self.connections
             .borrow_mut()
             .insert(id, Rc::clone(&connection));
-        let task = connection::run(Rc::clone(self), id, connection, stream);
+        let registered = Registered {
+            server: Rc::clone(self),
+            id,
+        };
+        let task = connection::run(registered, connection, stream);
         if let Err(error) = self.cx.spawn(task) {
             self.cx.warn(&format!("http.serve: {error}"));
         }

@@ -119,15 +119,11 @@ impl Connection {
 
 /// Serves a connection to its end.
 pub async fn run(
-    server: Rc<Server>,
-    id: u64,
+    registered: Registered,
     connection: Rc<Connection>,
     stream: TcpStream,
 ) -> Result<()> {
-    let _registered = Registered {
-        server: &server,
-        id,
-    };
+    let server = &registered.server;
     let Ok(socket) = prepare(stream) else {
         return Ok(());
     };
@@ -135,7 +131,7 @@ pub async fn run(
         io: socket,
         connection: Rc::clone(&connection),
     };
-    let service = service_fn(|request| answer(&server, &connection, request));
+    let service = service_fn(|request| answer(server, &connection, request));
     let mut http = pin!(http1::Builder::new().serve_connection(socket, service));
     let mut draining = false;
     let ended = poll_fn(|cx| {
@@ -178,12 +174,12 @@ fn prepare(stream: TcpStream) -> Result<Io<TcpStream>> {
 }
 
 /// Takes the connection off the server's list, however its task ends.
-struct Registered<'a> {
-    server: &'a Server,
-    id: u64,
+pub struct Registered {
+    pub server: Rc<Server>,
+    pub id: u64,
 }
 
-impl Drop for Registered<'_> {
+impl Drop for Registered {
     fn drop(&mut self) {
         self.server.connections.borrow_mut().remove(&self.id);
         if self.server.drain.get().is_some() {

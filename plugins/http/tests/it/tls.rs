@@ -7,7 +7,7 @@ use std::sync::Arc;
 use assay_plugin::{Error, Value};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use crate::mock::{OK, read};
@@ -23,12 +23,17 @@ fn server(connections: usize) -> (String, String) {
         .unwrap()
         .signed_by(&key, &ca)
         .unwrap();
+    let url = serve(certificate.der().clone(), &key, connections);
+    (url, ca.pem())
+}
+
+fn serve(certificate: CertificateDer<'static>, key: &KeyPair, connections: usize) -> String {
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(
-            vec![certificate.der().clone()],
+            vec![certificate],
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         )
         .unwrap();
@@ -40,15 +45,25 @@ fn server(connections: usize) -> (String, String) {
             let (mut stream, _) = listener.accept().unwrap();
             let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut tls = Stream::new(&mut connection, &mut stream);
-            if read(&mut tls).starts_with("GET") {
-                tls.write_all(OK.as_bytes()).unwrap();
+            let request = read(&mut tls);
+            if !request.is_empty() {
+                let answer = if request.starts_with("POST") {
+                    AWAY
+                } else {
+                    OK
+                };
+                tls.write_all(answer.as_bytes()).unwrap();
                 tls.conn.send_close_notify();
                 let _ = tls.flush();
             }
         }
     });
-    (format!("https://localhost:{port}/"), ca.pem())
+    format!("https://localhost:{port}/")
 }
+
+/// Where nothing listens.
+const AWAY: &str =
+    "HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:1/?a\r\ncontent-length: 0\r\n\r\n";
 
 fn get_with(options: Value, url: &str) -> Result<Value, Error> {
     let host = host();
@@ -110,6 +125,35 @@ fn the_name_must_fit_even_with_the_ca() {
 }
 
 #[test]
+fn a_self_signed_certificate_is_trusted_by_itself() {
+    let make = |not_after| {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        // As `openssl req -x509` has it.
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(not_after, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (serve(certificate.der().clone(), &key, 2), certificate.pem())
+    };
+    let trusting = |pem: &str| table([("ca_cert", pem.into())]);
+    let (url, pem) = make(2099);
+    assert_eq!(body(&get_with(trusting(&pem), &url).unwrap()), b"ok");
+    let (_, other) = make(2099);
+    let error = get_with(trusting(&other), &url).unwrap_err();
+    let message = format!("tls: the server's certificate is that of a CA ({url})");
+    assert_eq!(error.message(), message);
+    assert!(error.hint_text().unwrap().contains("`ca_cert`"));
+    // Name and dates still count.
+    let (url, pem) = make(2099);
+    let by_address = url.replace("localhost", "127.0.0.1");
+    let error = get_with(trusting(&pem), &by_address).unwrap_err();
+    assert!(error.message().contains("not valid for name"), "{error}");
+    let (url, pem) = make(2001);
+    let error = get_with(trusting(&pem), &url).unwrap_err();
+    assert!(error.message().contains("expired"), "{error}");
+}
+
+#[test]
 fn what_is_no_certificate_is_named() {
     let refused =
         |option: &str, text: &str| get_with(table([(option, text.into())]), "").unwrap_err();
@@ -152,6 +196,21 @@ fn what_is_no_certificate_is_named() {
         .call::<Value>("client", (table([("ca_cert", "/etc/ca.pem".into())]),))
         .unwrap_err();
     assert_eq!(error.kind(), "permission");
+}
+
+#[test]
+fn a_redirect_does_not_take_a_body_out_of_tls() {
+    let (url, pem) = server(1);
+    let host = host();
+    let options = table([("ca_cert", pem.as_str().into())]);
+    let Value::Object(client) = host.call("client", (options,)).unwrap() else {
+        panic!("no client")
+    };
+    let result = host.method::<Value>(&client, "post", (url.as_str(), "secret"));
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), "redirect");
+    let message = "redirect: would send the body without TLS to http://127.0.0.1:1/?...";
+    assert_eq!(error.message(), format!("{message} ({url})"));
 }
 
 #[test]
