@@ -67,11 +67,12 @@ unsafe extern "C" fn service(_: Str) -> *const c_void {
 
 unsafe extern "C" fn log(_: *const VmHdr, _: u32, _: Str, _: *const Val) {}
 
-unsafe extern "C" fn allowed(vm: *const VmHdr, permission: Str, _: Str) -> i32 {
+unsafe extern "C" fn allowed(vm: *const VmHdr, permission: Str, target: Str) -> i32 {
     let denied = DENIED.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: lent for the call.
-    let permission = unsafe { permission.text() }.to_owned();
-    i32::from(!denied.contains(&(vm.addr(), permission)))
+    let (permission, target) = unsafe { (permission.text(), target.text()) };
+    let is_denied = |what: String| denied.contains(&(vm.addr(), what));
+    i32::from(!is_denied(permission.into()) && !is_denied(format!("{permission} {target}")))
 }
 
 impl Host {
@@ -93,7 +94,7 @@ impl Host {
         }
     }
 
-    /// Denies a permission, such as `net.connect`, from now on.
+    /// Denies a permission from now on: `net.connect`, or only `net.connect localhost:80`.
     pub fn deny(&self, permission: &str) {
         let key = (std::ptr::from_ref(&*self.vm).addr(), permission.to_owned());
         DENIED
