@@ -91,6 +91,12 @@ impl StopHandle {
     pub fn shutdown(&self, grace: Duration) {
         self.0.0.request_shutdown(grace);
     }
+
+    /// As [`shutdown`](Self::shutdown), from a signal handler: it takes no lock, and so does not wake
+    /// a script that waits. The VM's thread must be alive.
+    pub fn shutdown_in_handler(&self, grace: Duration) {
+        self.0.0.request_shutdown_in_handler(grace);
+    }
 }
 
 /// What ended a run from outside of the script's own course.

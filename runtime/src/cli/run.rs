@@ -1,9 +1,11 @@
 //! `assay SCRIPT`: one VM, one run.
 
 use std::ffi::OsString;
+use std::future::Future;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 
 use assay::{Error, Stopped, Vm};
 use assay_plugin::abi::level;
@@ -33,7 +35,16 @@ pub fn run(options: Run) -> Result<u8, Error> {
         .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))?;
     let signals = signals::watch(vm.stop_handle(), env::shutdown_timeout()?)?;
 
-    let result = runtime.block_on(vm.run(&source.chunk, &source.text));
+    let result = runtime.block_on(async {
+        let mut run = std::pin::pin!(vm.run(&source.chunk, &source.text));
+        let mut wake = std::pin::pin!(signals.wake());
+        std::future::poll_fn(|cx| match run.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            // Only a script that waits needs to be woken.
+            Poll::Pending => wake.as_mut().poll(cx).map(Err),
+        })
+        .await
+    });
     let stopped = vm.stopped();
     // Files that the script left open are written out, its finalizers run.
     drop(vm);

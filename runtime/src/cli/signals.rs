@@ -1,29 +1,28 @@
 //! SIGTERM and Ctrl-C. Handlers are installed explicitly, so they work as PID 1 too, where the
 //! kernel ignores signals that nobody handles.
+//!
+//! The handler itself does what cannot wait: it sets the VM's stop flag, which busy Lua code sees, and
+//! ends the process on a second signal. What a waiting script needs goes through a pipe into the event
+//! loop. No thread is started for it: that would be a tenth of a short script's time.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use assay::{Error, StopHandle};
-use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGALRM, SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::low_level;
 
 use super::exit;
 
 /// What signals have asked for.
-pub struct Watch(Arc<AtomicU8>);
-
-impl Watch {
-    /// The exit code of the signal that came, if one did.
-    pub fn exit_code(&self) -> Option<u8> {
-        match self.0.load(Ordering::Acquire) {
-            0 => None,
-            signal => Some(exit::SIGNAL + signal),
-        }
-    }
+pub struct Watch {
+    seen: Arc<AtomicU8>,
+    stop: StopHandle,
+    grace: Duration,
+    pipe: UnixStream,
 }
 
 /// What a script gets beyond the grace period of its servers, to end by itself after them.
@@ -39,26 +38,55 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When handlers cannot be installed.
 pub fn watch(stop: StopHandle, grace: Duration) -> Result<Watch, Error> {
+    // Rust ignores SIGPIPE, and programs that a script starts would inherit that. A handler has
+    // the same effect here, and is not inherited.
+    signal_hook::flag::register(SIGPIPE, Arc::new(AtomicBool::new(false))).map_err(failed)?;
     let seen = Arc::new(AtomicU8::new(0));
+    let limit = (grace + MARGIN + PATIENCE).as_secs();
+    for signal in [SIGTERM, SIGINT] {
+        let (seen, stop) = (Arc::clone(&seen), stop.clone());
+        let number = u8::try_from(signal).unwrap_or_default();
+        handle(signal, move || {
+            if seen.swap(number, Ordering::AcqRel) != 0 {
+                exit::now(exit::SIGNAL + number);
+            }
+            stop.shutdown_in_handler(grace);
+            alarm(limit);
+        })?;
+    }
     let first = Arc::clone(&seen);
-    listen(move |signal| {
-        let code = exit::SIGNAL + signal;
-        if first.swap(signal, Ordering::AcqRel) != 0 {
-            exit::now(code);
+    handle(SIGALRM, move || exit::now(exit::SIGNAL + first.load(Ordering::Acquire)))?;
+    let (pipe, end) = UnixStream::pair().map_err(failed)?;
+    pipe.set_nonblocking(true).map_err(failed)?;
+    for signal in [SIGTERM, SIGINT] {
+        low_level::pipe::register(signal, end.try_clone().map_err(failed)?).map_err(failed)?;
+    }
+    Ok(Watch { seen, stop, grace, pipe })
+}
+
+impl Watch {
+    /// The exit code of the signal that came, if one did.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self.seen.load(Ordering::Acquire) {
+            0 => None,
+            signal => Some(exit::SIGNAL + signal),
         }
-        stop.shutdown(grace);
-        let stop = stop.clone();
-        let timer = move || {
-            thread::sleep(grace + MARGIN);
-            stop.stop();
-            thread::sleep(PATIENCE);
-            exit::now(code);
+    }
+
+    /// Beside the run: wakes it when a signal comes, and stops it when the grace period is over.
+    pub async fn wake(&self) -> Error {
+        let pipe = match self.pipe.try_clone().and_then(tokio::net::UnixStream::from_std) {
+            Ok(pipe) => pipe,
+            Err(error) => return failed(error),
         };
-        if thread::Builder::new().name("assay-grace".into()).spawn(timer).is_err() {
-            // No thread to keep the time: the second signal is left.
+        if let Err(error) = pipe.readable().await {
+            return failed(error);
         }
-    })?;
-    Ok(Watch(seen))
+        // The run was polled with this, and has seen the flag.
+        tokio::time::sleep(self.grace + MARGIN).await;
+        self.stop.stop();
+        std::future::pending().await
+    }
 }
 
 /// Every signal ends the process at once.
@@ -66,20 +94,26 @@ pub fn watch(stop: StopHandle, grace: Duration) -> Result<Watch, Error> {
 /// # Errors
 /// When handlers cannot be installed.
 pub fn quit() -> Result<(), Error> {
-    listen(|signal| exit::now(exit::SIGNAL + signal))
+    for signal in [SIGTERM, SIGINT] {
+        handle(signal, move || exit::now(exit::SIGNAL + u8::try_from(signal).unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
-fn listen(mut on_signal: impl FnMut(u8) + Send + 'static) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::new("signals", format!("cannot handle signals: {error}"));
-    // Rust ignores SIGPIPE, and programs that a script starts would inherit that. A handler has
-    // the same effect here, and is not inherited.
-    signal_hook::flag::register(SIGPIPE, Arc::new(AtomicBool::new(false))).map_err(failed)?;
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
-    let listener = move || {
-        for signal in signals.forever() {
-            on_signal(u8::try_from(signal).unwrap_or_default());
-        }
-    };
-    thread::Builder::new().name("assay-signals".into()).spawn(listener).map_err(failed)?;
-    Ok(())
+fn failed(error: io::Error) -> Error {
+    Error::new("signals", format!("cannot handle signals: {error}"))
+}
+
+/// Installs a handler. It may only do what a signal handler may: set flags, send signals, exit.
+#[allow(unsafe_code)]
+fn handle(signal: i32, action: impl Fn() + Send + Sync + 'static) -> Result<(), Error> {
+    // SAFETY: the actions above touch atomics and make calls that signal-safety(7) lists.
+    unsafe { low_level::register(signal, action) }.map(drop).map_err(failed)
+}
+
+/// SIGALRM after so many seconds, whatever the process does then.
+#[allow(unsafe_code)]
+fn alarm(seconds: u64) {
+    // SAFETY: async-signal-safe.
+    unsafe { libc::alarm(u32::try_from(seconds).unwrap_or(u32::MAX)) };
 }

@@ -279,6 +279,16 @@ impl Vm {
         self.request_stop(Stop::Shutdown);
     }
 
+    /// As `request_shutdown`, with nothing that a signal handler may not do.
+    pub fn request_shutdown_in_handler(&self, grace: std::time::Duration) {
+        self.grace.store(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        let idle = Stop::None as u32;
+        let _ = self.stop.compare_exchange(idle, Stop::Shutdown as u32, Ordering::AcqRel, Ordering::Acquire);
+        if !self.is_closed() {
+            interrupt::send(self.pthread);
+        }
+    }
+
     /// Why to stop now. Asks the plugins first when a shutdown was requested. On the VM's thread.
     pub fn check_stop(&self) -> Stop {
         if self.stop_reason() == Stop::Shutdown {
