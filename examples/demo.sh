@@ -8,15 +8,16 @@ set -eu
 project=$(cd "$(dirname "$0")/.." && pwd)
 dist=${DIST:-$project/dist}
 source=${SOURCE:-oci:$dist/oci}
-assay=$dist/bin/assay
+[ -x "$dist/bin/assay" ] || { echo "demo: $dist/bin/assay is missing: run make dist" >&2; exit 2; }
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
-# Nothing of the caller's: a demo starts from nothing, and leaves nothing behind.
+# From nothing, and nothing is left behind: none of the caller's settings, and a core without the
+# libraries and plugins that lie beside it in the release tree.
 unset ASSAY_LIB_PATH ASSAY_LOG ASSAY_LOG_FORMAT
-export ASSAY_CACHE="$here/cache" ASSAY_REGISTRY="$source"
-PATH=$dist/bin:$PATH
-
-[ -x "$assay" ] || { echo "demo: $assay is missing: run make dist" >&2; exit 2; }
+export ASSAY_CACHE="$here/cache" ASSAY_REGISTRY="$source" XDG_DATA_HOME="$here/data"
+mkdir "$here/bin"
+cp "$dist/bin/assay" "$dist/bin/assay-registry" "$here/bin"
+PATH=$here/bin:$PATH
 
 say() {
   printf '\n\033[1m== %s\033[0m\n\n' "$1" | if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi
@@ -41,10 +42,10 @@ run assay install vault k8s
 run assay list
 run assay verify
 
-say "3. What is there now: a core of $(wc -c <"$assay") bytes, and plugins that it opens on first use"
+say "3. What is there now: a core of $(wc -c <"$here/bin/assay") bytes, and plugins that it opens on first use"
 run assay plugins
 
 say "4. The job: token from a Kubernetes secret, log in to OpenBao, policy, credentials, check"
-ASSAY="$assay" ASSAY_LIB_PATH="$here/job/.assay" MOCK_LIB_PATH="$project/stdlib" ./demo/run.sh
+ASSAY="$here/bin/assay" ASSAY_LIB_PATH="$here/job/.assay" MOCK_LIB_PATH="$project/stdlib" ./demo/run.sh
 
 say "That was all of it. The job is examples/openbao-bootstrap/bootstrap.lua; its README says how to run it in a cluster"

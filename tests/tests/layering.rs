@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{Outcome, case};
 
 /// Crate, what it depends on, and whether it must be able to do without.
-const EDGES: [(&str, &str, bool); 9] = [
+const EDGES: [(&str, &str, bool); 11] = [
     ("assay", "assay-plugin", false),
     ("assay-http", "assay-plugin", false),
     ("assay-crypto", "assay-plugin", false),
@@ -21,6 +21,9 @@ const EDGES: [(&str, &str, bool); 9] = [
     // Plugins too, of the tests and of the book.
     ("misbehaving", "assay-plugin", false),
     ("hello-plugin", "assay-plugin", false),
+    // A host of the book, with a builtin of its own.
+    ("embed", "assay", false),
+    ("embed", "assay-plugin", false),
     // Measured from inside; nothing of it ships.
     ("assay-bench", "assay", false),
     ("assay-bench-plugin", "assay-plugin", false),

@@ -13,6 +13,7 @@ mod scripts;
 mod serve;
 mod sizes;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -66,10 +67,11 @@ fn contains(text: &str, part: &str) -> Outcome {
     }
 }
 
-/// A private folder for a case.
+/// A folder of a case's own. Others may look in, such as the user of an image.
 fn folder() -> Result<tempfile::TempDir, String> {
     tempfile::Builder::new()
         .prefix("assay-tests-")
+        .permissions(std::fs::Permissions::from_mode(0o755))
         .tempdir()
         .map_err(|error| error.to_string())
 }
