@@ -344,7 +344,7 @@ pub fn usage(message: impl Into<String>) -> Error {
 
 /// `assay --help`.
 pub const HELP: &str = "\
-assay runs Lua scripts for Kubernetes work.
+assay runs Lua scripts: jobs, checks and small services.
 
     assay [OPTIONS] SCRIPT [ARGUMENTS...]      run a script; `-` reads it from standard input
     assay [OPTIONS] -e CODE [ARGUMENTS...]     run a piece of code

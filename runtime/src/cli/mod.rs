@@ -20,6 +20,9 @@ mod signals;
 pub mod terminal;
 mod test;
 
+#[cfg(test)]
+mod reference;
+
 
 use std::ffi::OsString;
 

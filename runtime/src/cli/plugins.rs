@@ -116,7 +116,8 @@ fn text(list: &[Entry]) -> String {
             (None, _, true, None) => " (built in)",
             (None, _, true, Some(_)) => "",
         };
-        let _ = writeln!(out, "{} {}{state}", entry.name, entry.version);
+        let name = format!("{} {}", entry.name, entry.version);
+        let _ = writeln!(out, "{}{state}", name.trim_end());
         if let Some(path) = &entry.path {
             let _ = writeln!(out, "    file: {path}");
         }

@@ -59,7 +59,9 @@ impl Report {
     /// Where it happened: what the message begins with, else where it was raised, else where the
     /// innermost function of the script was.
     fn place(&self, frames: &[String]) -> Option<Place> {
-        Place::parse(&self.error.message)
+        // A module that does not compile is where the mistake is, not the `require`.
+        let message = self.error.message.strip_prefix("require: ").unwrap_or(&self.error.message);
+        Place::parse(message)
             .filter(|place| self.lines(&place.file).is_some())
             .or_else(|| Place::parse(&format!("{}:", self.error.source.as_deref()?)))
             .or_else(|| frames.iter().find_map(|frame| Place::parse(frame)))
@@ -99,18 +101,20 @@ impl Report {
 /// Lines around the one that failed.
 const AROUND: usize = 2;
 
+/// Characters of a line that are shown.
+const LONGEST: usize = 200;
+
 /// A line fit for a terminal: bounded, without control characters.
 fn shown(line: &str) -> String {
-    let mut out: String = line
-        .chars()
-        .take(200)
-        .map(|c| match c {
-            '\t' => ' ',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect();
-    if line.chars().nth(200).is_some() {
+    let mut out = String::new();
+    for c in line.chars().take(LONGEST) {
+        match c {
+            '\t' => out.push_str("    "),
+            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+    }
+    if line.chars().nth(LONGEST).is_some() {
         out.push_str("...");
     }
     out.trim_end().to_owned()

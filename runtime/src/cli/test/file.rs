@@ -33,11 +33,14 @@ pub struct Outcome {
 pub enum End {
     Passed,
     Skipped,
-    Failed {
-        report: Report,
-        /// What it wrote to stdout and to the log.
-        output: String,
-    },
+    Failed(Box<Failure>),
+}
+
+/// A failure.
+pub struct Failure {
+    pub report: Report,
+    /// What it wrote to stdout and to the log.
+    pub output: String,
 }
 
 /// Runs a file.
@@ -87,7 +90,7 @@ fn make_vm(path: &Path, folder: &Path, options: &Options, output: &Output) -> st
 }
 
 /// The root that has the library under test: the parent of the nearest folder with an `init.lua`, which
-/// is at most two above the test, as in `vault/tests/kv/read_test.lua`.
+/// is at most two above the test, as in `mylib/tests/parts/first_test.lua`.
 fn library_root(folder: &Path) -> Option<PathBuf> {
     let folder = std::path::absolute(folder).ok()?;
     let library = folder.ancestors().take(3).find(|folder| folder.join("init.lua").is_file())?;
@@ -206,7 +209,7 @@ impl Run<'_> {
     }
 
     fn failed(&mut self, name: String, took: Duration, error: Error) {
-        let end = End::Failed { report: error.into(), output: self.output.take() };
+        let end = End::Failed(Box::new(Failure { report: error.into(), output: self.output.take() }));
         self.tests.push(Outcome { name, took, end });
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::file::{End, Result};
+use super::file::{End, Failure, Result};
 
 /// Counts of results.
 pub struct Summary {
@@ -19,7 +19,7 @@ impl Summary {
         for test in results.iter().flat_map(|result| &result.tests) {
             match test.end {
                 End::Passed => summary.passed += 1,
-                End::Failed { .. } => summary.failed += 1,
+                End::Failed(_) => summary.failed += 1,
                 End::Skipped => summary.skipped += 1,
             }
         }
@@ -47,7 +47,7 @@ pub fn human_file(result: &Result, colors: bool) -> String {
         let state = match test.end {
             End::Passed => paint("32", "ok"),
             End::Skipped => paint("33", "skipped"),
-            End::Failed { .. } => paint("31;1", "FAILED"),
+            End::Failed(_) => paint("31;1", "FAILED"),
         };
         let _ = writeln!(out, "  {state} {} ({})", test.name, millis(test.took));
     }
@@ -59,7 +59,8 @@ pub fn human(results: &[Result], summary: &Summary) -> String {
     let mut out = String::new();
     for result in results {
         for test in &result.tests {
-            if let End::Failed { report, output } = &test.end {
+            if let End::Failed(failure) = &test.end {
+                let Failure { report, output } = &**failure;
                 let _ = write!(out, "\n{}: {}\n\n{}", result.path, test.name, indent(&report.render(false)));
                 if !output.is_empty() {
                     let _ = write!(out, "\n  it wrote:\n{}", indent(&indent(output)));
@@ -90,12 +91,13 @@ pub fn tap(results: &[Result]) -> String {
             End::Skipped => {
                 let _ = writeln!(out, "ok {number} - {name} # SKIP");
             }
-            End::Failed { .. } => {
+            End::Failed(_) => {
                 let _ = writeln!(out, "not ok {number} - {name}");
             }
         }
         let _ = writeln!(out, "  ---\n  duration_ms: {:.3}", test.took.as_secs_f64() * 1000.0);
-        if let End::Failed { report, output } = &test.end {
+        if let End::Failed(failure) = &test.end {
+            let Failure { report, output } = &**failure;
             let _ = write!(out, "  message: |\n{}", indent(&indent(&report.render(false))));
             if !output.is_empty() {
                 let _ = write!(out, "  output: |\n{}", indent(&indent(output)));
@@ -137,11 +139,12 @@ pub fn junit(results: &[Result], summary: &Summary) -> String {
             match &test.end {
                 End::Passed => out.push_str("/>\n"),
                 End::Skipped => out.push_str("><skipped/></testcase>\n"),
-                End::Failed { report, output } => {
+                End::Failed(failure) => {
+                    let Failure { report, output } = &**failure;
                     let _ = write!(
                         out,
                         ">\n      <failure message=\"{}\">{}</failure>\n",
-                        xml(report.message()),
+                        xml(report.message()).replace('\n', "&#10;"),
                         xml(&report.render(false))
                     );
                     if !output.is_empty() {
@@ -166,10 +169,9 @@ fn xml(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push_str("&#9;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c if c.is_control() => out.push('\u{fffd}'),
+            '\n' | '\t' => out.push(c),
+            '\u{fffe}' | '\u{ffff}' => out.push(char::REPLACEMENT_CHARACTER),
+            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
             c => out.push(c),
         }
     }

@@ -1,0 +1,2 @@
+print("first")
+error("at the end")

@@ -1,0 +1,2 @@
+local m = require("parts.broken")
+print(m)
