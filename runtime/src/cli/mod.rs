@@ -23,7 +23,6 @@ mod test;
 #[cfg(test)]
 mod reference;
 
-
 use std::ffi::OsString;
 
 use arguments::Command;
@@ -33,6 +32,7 @@ use arguments::Command;
 /// # Errors
 /// For what is wrong with the command line or the set-up; scripts' errors are reported on the way.
 pub fn run(arguments: Vec<OsString>) -> Result<u8, assay::Error> {
+    signals::keep_broken_pipes()?;
     match arguments::parse(arguments)? {
         Command::Run(options) => run::run(options),
         Command::Plugins(options) => plugins::run(options),

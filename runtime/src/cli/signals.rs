@@ -38,9 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When handlers cannot be installed.
 pub fn watch(stop: StopHandle, grace: Duration) -> Result<Watch, Error> {
-    // Rust ignores SIGPIPE, and programs that a script starts would inherit that. A handler has
-    // the same effect here, and is not inherited.
-    signal_hook::flag::register(SIGPIPE, Arc::new(AtomicBool::new(false))).map_err(failed)?;
     let seen = Arc::new(AtomicU8::new(0));
     let limit = (grace + MARGIN + PATIENCE).as_secs();
     for signal in [SIGTERM, SIGINT] {
@@ -55,13 +52,29 @@ pub fn watch(stop: StopHandle, grace: Duration) -> Result<Watch, Error> {
         })?;
     }
     let first = Arc::clone(&seen);
-    handle(SIGALRM, move || exit::now(exit::SIGNAL + first.load(Ordering::Acquire)))?;
+    handle(SIGALRM, move || {
+        exit::now(exit::SIGNAL + first.load(Ordering::Acquire))
+    })?;
     let (pipe, end) = UnixStream::pair().map_err(failed)?;
     pipe.set_nonblocking(true).map_err(failed)?;
     for signal in [SIGTERM, SIGINT] {
         low_level::pipe::register(signal, end.try_clone().map_err(failed)?).map_err(failed)?;
     }
-    Ok(Watch { seen, stop, grace, pipe })
+    Ok(Watch {
+        seen,
+        stop,
+        grace,
+        pipe,
+    })
+}
+
+/// Has a write to a closed pipe fail instead of ending the process. By a handler: an ignored signal
+/// would be inherited by the programs that scripts start.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn keep_broken_pipes() -> Result<(), Error> {
+    signal_hook::flag::register(SIGPIPE, Arc::new(AtomicBool::new(false))).map(drop).map_err(failed)
 }
 
 impl Watch {
@@ -75,7 +88,11 @@ impl Watch {
 
     /// Beside the run: wakes it when a signal comes, and stops it when the grace period is over.
     pub async fn wake(&self) -> Error {
-        let pipe = match self.pipe.try_clone().and_then(tokio::net::UnixStream::from_std) {
+        let pipe = match self
+            .pipe
+            .try_clone()
+            .and_then(tokio::net::UnixStream::from_std)
+        {
             Ok(pipe) => pipe,
             Err(error) => return failed(error),
         };
@@ -95,7 +112,9 @@ impl Watch {
 /// When handlers cannot be installed.
 pub fn quit() -> Result<(), Error> {
     for signal in [SIGTERM, SIGINT] {
-        handle(signal, move || exit::now(exit::SIGNAL + u8::try_from(signal).unwrap_or_default()))?;
+        handle(signal, move || {
+            exit::now(exit::SIGNAL + u8::try_from(signal).unwrap_or_default())
+        })?;
     }
     Ok(())
 }
@@ -108,7 +127,9 @@ fn failed(error: io::Error) -> Error {
 #[allow(unsafe_code)]
 fn handle(signal: i32, action: impl Fn() + Send + Sync + 'static) -> Result<(), Error> {
     // SAFETY: the actions above touch atomics and make calls that signal-safety(7) lists.
-    unsafe { low_level::register(signal, action) }.map(drop).map_err(failed)
+    unsafe { low_level::register(signal, action) }
+        .map(drop)
+        .map_err(failed)
 }
 
 /// SIGALRM after so many seconds, whatever the process does then.
