@@ -17,7 +17,11 @@ fn folder() -> PathBuf {
 /// `assay` with an environment of the tests' own.
 fn assay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.current_dir(folder()).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/home/nobody");
+    command
+        .current_dir(folder())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/home/nobody");
     command.stdin(Stdio::null());
     command
 }
@@ -31,7 +35,11 @@ struct Ended {
 fn end(command: &mut Command) -> Ended {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ended { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+    Ended {
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+        code: output.status.code(),
+    }
 }
 
 /// A folder of a test's own, removed at its end.
@@ -71,7 +79,10 @@ impl Drop for Folder {
 fn snapshots() {
     let update = std::env::var_os("UPDATE").is_some();
     let mut wrong = String::new();
-    let mut names: Vec<PathBuf> = fs_err::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> = fs_err::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.retain(|path| path.extension() == Some(OsStr::new("cmd")));
     names.sort();
     assert!(!names.is_empty(), "the cases are gone");
@@ -82,16 +93,26 @@ fn snapshots() {
         if update {
             fs_err::write(&snap, &found).unwrap();
         } else if found != wanted {
-            let _ = write!(wrong, "\n==== {} has:\n{wanted}\n==== but found was:\n{found}", snap.display());
+            let _ = write!(
+                wrong,
+                "\n==== {} has:\n{wanted}\n==== but found was:\n{found}",
+                snap.display()
+            );
         }
     }
-    assert!(wrong.is_empty(), "{wrong}\nif that is right: UPDATE=1 cargo test -p assay --test cli");
+    assert!(
+        wrong.is_empty(),
+        "{wrong}\nif that is right: UPDATE=1 cargo test -p assay --test cli"
+    );
 }
 
 /// Runs command lines: `[NAME=VALUE...] assay [ARGUMENT...]`, with `'quotes'`, and `< FILE`.
 fn transcript(commands: &str) -> String {
     let mut out = String::new();
-    for line in commands.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in commands
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let mut command = assay();
         let mut words = words(line).into_iter().peekable();
         while let Some((name, value)) = words.peek().and_then(|word| word.split_once('=')) {
@@ -112,7 +133,11 @@ fn transcript(commands: &str) -> String {
         for line in plain(&ended.stderr).lines() {
             let _ = writeln!(out, "! {line}");
         }
-        let _ = write!(out, "-> {}\n\n", ended.code.map_or("signal".into(), |code| code.to_string()));
+        let _ = write!(
+            out,
+            "-> {}\n\n",
+            ended.code.map_or("signal".into(), |code| code.to_string())
+        );
     }
     out
 }
@@ -137,7 +162,10 @@ fn words(line: &str) -> Vec<String> {
 
 /// Without what differs from machine to machine and from run to run.
 fn plain(text: &str) -> String {
-    let prefix = Path::new(env!("CARGO_BIN_EXE_assay")).ancestors().nth(2).unwrap();
+    let prefix = Path::new(env!("CARGO_BIN_EXE_assay"))
+        .ancestors()
+        .nth(2)
+        .unwrap();
     let mut text = text
         .replace(&folder().display().to_string(), "FOLDER")
         .replace(&prefix.display().to_string(), "PREFIX")
@@ -150,7 +178,10 @@ fn plain(text: &str) -> String {
         (r"\d\d:\d\d:\d\d\.\d\d\d ", "TIME "),
         (r"0x[0-9a-f]+", "0xADDRESS"),
     ] {
-        text = regex_lite::Regex::new(pattern).unwrap().replace_all(&text, to).into_owned();
+        text = regex_lite::Regex::new(pattern)
+            .unwrap()
+            .replace_all(&text, to)
+            .into_owned();
     }
     if !text.is_empty() && !text.ends_with('\n') {
         text.push_str("(no newline)\n");
@@ -162,20 +193,32 @@ fn plain(text: &str) -> String {
 
 /// A script that has come as far as to say so.
 fn started(mut command: Command) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     if line != "ready\n" {
         let mut stderr = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
         panic!("it said {line:?} and {stderr}");
     }
     (child, stdout)
 }
 
 fn kill(signal: &str, pid: u32) {
-    let status = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().unwrap();
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{signal} {pid}")])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -193,15 +236,25 @@ fn signalled(code: &str, signals: &[&str]) -> (ExitStatus, String, String) {
     }
     let (mut out, mut err) = (String::new(), String::new());
     stdout.read_to_string(&mut out).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
     (child.wait().unwrap(), out, err)
 }
 
 /// Signals that a process has not taken yet, as the kernel's mask.
 fn pending(pid: u32) -> u64 {
     let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let masks = status.lines().filter_map(|line| line.strip_prefix("ShdPnd:").or(line.strip_prefix("SigPnd:")));
-    masks.map(|mask| u64::from_str_radix(mask.trim(), 16).unwrap()).fold(0, |a, b| a | b)
+    let masks = status.lines().filter_map(|line| {
+        line.strip_prefix("ShdPnd:")
+            .or(line.strip_prefix("SigPnd:"))
+    });
+    masks
+        .map(|mask| u64::from_str_radix(mask.trim(), 16).unwrap())
+        .fold(0, |a, b| a | b)
 }
 
 fn until(condition: impl Fn() -> bool) {
@@ -222,7 +275,11 @@ fn signals_end_what_waits_and_what_is_busy() {
     ] {
         for (signal, code_of) in [("TERM", 143), ("INT", 130)] {
             let (status, out, err) = signalled(code, &[signal]);
-            assert_eq!((status.code(), &*out, &*err), (Some(code_of), "", ""), "{code} {signal}");
+            assert_eq!(
+                (status.code(), &*out, &*err),
+                (Some(code_of), "", ""),
+                "{code} {signal}"
+            );
         }
     }
 }
@@ -239,7 +296,9 @@ fn a_second_signal_ends_at_once() {
 #[test]
 fn one_signal_is_enough_in_the_end() {
     let mut command = assay();
-    command.args(["-e", STUCK]).env("ASSAY_SHUTDOWN_TIMEOUT", "0.01");
+    command
+        .args(["-e", STUCK])
+        .env("ASSAY_SHUTDOWN_TIMEOUT", "0.01");
     let (mut child, _stdout) = started(command);
     kill("TERM", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(143));
@@ -260,14 +319,20 @@ fn finalizers_run_and_files_are_written_when_a_signal_comes() {
 
 #[test]
 fn signals_end_pid_1() {
-    for (code, signal, expected) in
-        [("print('ready') sleep(1000)", "TERM", 143), ("print('ready') while true do end", "INT", 130)]
-    {
+    for (code, signal, expected) in [
+        ("print('ready') sleep(1000)", "TERM", 143),
+        ("print('ready') while true do end", "INT", 130),
+    ] {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", env!("CARGO_BIN_EXE_assay"), "-e", code]);
-        let allowed = Command::new("unshare").args(["--pid", "--fork", "true"]).output();
+        let allowed = Command::new("unshare")
+            .args(["--pid", "--fork", "true"])
+            .output();
         if !allowed.is_ok_and(|output| output.status.success()) {
-            let _ = writeln!(std::io::stderr(), "skipped: `unshare --pid` is not permitted here");
+            let _ = writeln!(
+                std::io::stderr(),
+                "skipped: `unshare --pid` is not permitted here"
+            );
             return;
         }
         let (mut child, _stdout) = started(command);
@@ -299,11 +364,25 @@ fn a_closed_pipe_ends_quietly() {
         let (mut child, stdout) = started(command);
         drop(stdout);
         let mut err = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-        assert_eq!((child.wait().unwrap().code(), &*err), (Some(0), ""), "{code}");
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        assert_eq!(
+            (child.wait().unwrap().code(), &*err),
+            (Some(0), ""),
+            "{code}"
+        );
     }
     // Our own output as well.
-    let mut child = assay().arg("--help").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = assay()
+        .arg("--help")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
@@ -311,21 +390,44 @@ fn a_closed_pipe_ends_quietly() {
 
 #[test]
 fn any_other_failure_of_stdout_is_told() {
-    for arguments in [["-e", "print(1)"], ["-e", "io.write('a')"], ["help", "plugins"]] {
-        let full = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap().into_parts().0;
+    for arguments in [
+        ["-e", "print(1)"],
+        ["-e", "io.write('a')"],
+        ["help", "plugins"],
+    ] {
+        let full = fs_err::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+            .into_parts()
+            .0;
         let ended = end(assay().args(arguments).stdout(full));
         // `output` pipes what is not set; stdout is.
         assert_eq!(ended.code, Some(1), "{arguments:?}");
-        assert!(ended.stderr.contains("No space left on device"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("No space left on device"),
+            "{}",
+            ended.stderr
+        );
     }
 }
 
 #[test]
 fn files_left_open_are_written() {
     let folder = Folder::new("files");
-    for (name, code) in [("end", "file:write('x')"), ("exit", "file:write('x') os.exit(0)"), ("error", "file:write('x') error('e')")] {
+    for (name, code) in [
+        ("end", "file:write('x')"),
+        ("exit", "file:write('x') os.exit(0)"),
+        ("error", "file:write('x') error('e')"),
+    ] {
         let path = folder.0.join(name);
-        end(assay().args(["-e", &format!("file = io.open({:?}, 'w') {code}", path.display().to_string())]));
+        end(assay().args([
+            "-e",
+            &format!(
+                "file = io.open({:?}, 'w') {code}",
+                path.display().to_string()
+            ),
+        ]));
         assert_eq!(fs_err::read_to_string(path).unwrap(), "x", "{name}");
     }
 }
@@ -335,13 +437,21 @@ fn colours_are_for_terminals() {
     let coloured = |no_color: &str| {
         // `script` runs a command on a terminal of its own.
         let mut command = Command::new("script");
-        command.args(["-qec", &format!("{} -e 'error(1)'", env!("CARGO_BIN_EXE_assay")), "/dev/null"]);
+        command.args([
+            "-qec",
+            &format!("{} -e 'error(1)'", env!("CARGO_BIN_EXE_assay")),
+            "/dev/null",
+        ]);
         command.env("NO_COLOR", no_color).stdin(Stdio::null());
         end(&mut command).stdout.contains("\x1b[31;1merror:\x1b[0m")
     };
     assert!(coloured(""));
     assert!(!coloured("1"));
-    assert!(!end(assay().args(["-e", "error(1)"])).stderr.contains('\x1b'));
+    assert!(
+        !end(assay().args(["-e", "error(1)"]))
+            .stderr
+            .contains('\x1b')
+    );
 }
 
 // ---- programs, projects, plugins ----
@@ -354,12 +464,27 @@ fn commands_are_programs() {
     folder.write("assay-data", "not a program");
     let run = |arguments: &[&str]| end(assay().args(arguments).env("PATH", &folder.0));
     let ended = run(&["hello", "a b", "--help"]);
-    assert_eq!((&*ended.stdout, ended.code), ("hello a b --help\n", Some(5)));
-    assert_eq!(run(&["install", "x", "--locked"]).stdout, "registry install x --locked\n");
-    assert_eq!(run(&["help", "install"]).stdout, "registry install --help\n");
+    assert_eq!(
+        (&*ended.stdout, ended.code),
+        ("hello a b --help\n", Some(5))
+    );
+    assert_eq!(
+        run(&["install", "x", "--locked"]).stdout,
+        "registry install x --locked\n"
+    );
+    assert_eq!(
+        run(&["help", "install"]).stdout,
+        "registry install --help\n"
+    );
     let ended = run(&["data"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
-    assert!(ended.stderr.starts_with("error: `data` is neither a command nor a script\n"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .starts_with("error: `data` is neither a command nor a script\n"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -370,13 +495,22 @@ fn a_project_has_its_own_root() {
     folder.write("data/assay/one.lua", "return { from = 'the user' }");
     folder.write("data/assay/two.lua", "return { from = 'the user' }");
     folder.write("jobs/beside.lua", "return { from = 'beside' }");
-    let code = "print(require('assay.one').from, require('assay.two').from, require('beside').from)";
+    let code =
+        "print(require('assay.one').from, require('assay.two').from, require('beside').from)";
     let script = folder.write("jobs/main.lua", code);
-    let ended = end(assay().arg(&script).env("XDG_DATA_HOME", folder.0.join("data")));
-    assert_eq!((&*ended.stdout, &*ended.stderr), ("the project\tthe user\tbeside\n", ""));
+    let ended = end(assay()
+        .arg(&script)
+        .env("XDG_DATA_HOME", folder.0.join("data")));
+    assert_eq!(
+        (&*ended.stdout, &*ended.stderr),
+        ("the project\tthe user\tbeside\n", "")
+    );
 
     // The path variable replaces all of them; a relative root is one of the current folder.
-    let ended = end(assay().args(["-e", "print(require('assay.two').from)"]).current_dir(&folder.0).env("ASSAY_LIB_PATH", ":data/assay"));
+    let ended = end(assay()
+        .args(["-e", "print(require('assay.two').from)"])
+        .current_dir(&folder.0)
+        .env("ASSAY_LIB_PATH", ":data/assay"));
     assert_eq!((&*ended.stdout, &*ended.stderr), ("the user\n", ""));
 }
 
@@ -389,19 +523,40 @@ fn the_lock_pins_plugins() {
     let run = |lock: &str| {
         folder.write("assay.lock", lock);
         let ended = end(assay().arg(&script));
-        (ended.code, ended.stderr.replace(&folder.0.display().to_string(), "FOLDER"))
+        (
+            ended.code,
+            ended
+                .stderr
+                .replace(&folder.0.display().to_string(), "FOLDER"),
+        )
     };
-    let (code, err) = run("version = 1\n[[package]]\nkind = \"plugin\"\nname = \"gone\"\nversion = \"2.0.0\"\n");
+    let (code, err) =
+        run("version = 1\n[[package]]\nkind = \"plugin\"\nname = \"gone\"\nversion = \"2.0.0\"\n");
     assert_eq!(code, Some(1));
-    assert!(err.starts_with("error: gone.call: plugin `gone` 2.0.0, which assay.lock pins, is not installed\n"), "{err}");
+    assert!(
+        err.starts_with(
+            "error: gone.call: plugin `gone` 2.0.0, which assay.lock pins, is not installed\n"
+        ),
+        "{err}"
+    );
     assert!(err.ends_with("\n\nhint: assay install\n"), "{err}");
 
-    let hint = "\n\nhint: take assay.lock from version control, or delete it and run `assay install`\n";
+    let hint =
+        "\n\nhint: take assay.lock from version control, or delete it and run `assay install`\n";
     let (code, err) = run("version = 1\n[[package]\n");
     assert_eq!(code, Some(2));
-    assert!(err.starts_with("error: FOLDER/assay.lock: line 2: ") && err.ends_with(hint), "{err}");
+    assert!(
+        err.starts_with("error: FOLDER/assay.lock: line 2: ") && err.ends_with(hint),
+        "{err}"
+    );
     let (code, err) = run("[[package]]\nkind = \"plugin\"\n");
-    assert_eq!((code, err), (Some(2), format!("error: FOLDER/assay.lock: a package has no kind, name or version{hint}")));
+    assert_eq!(
+        (code, err),
+        (
+            Some(2),
+            format!("error: FOLDER/assay.lock: a package has no kind, name or version{hint}")
+        )
+    );
 }
 
 #[test]
@@ -410,35 +565,77 @@ fn broken_plugins_are_listed() {
     let path = folder.write("plugins/bad-1.0.0.so", "\x7fELF");
     let ended = end(assay().arg("plugins").env("ASSAY_LIB_PATH", &folder.0));
     assert_eq!((ended.code, &*ended.stderr), (Some(1), ""));
-    let start = format!("bad 1.0.0 (broken)\n    file: {0}\n    error: plugin bad 1.0.0 ({0}): ", path.display());
+    let start = format!(
+        "bad 1.0.0 (broken)\n    file: {0}\n    error: plugin bad 1.0.0 ({0}): ",
+        path.display()
+    );
     assert!(ended.stdout.starts_with(&start), "{}", ended.stdout);
     let ended = end(assay().args(["plugins", "--json"]).arg(&path));
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stdout.starts_with(r#"{"plugins":[{"name":"bad","version":"1.0.0","path":""#), "{}", ended.stdout);
+    assert!(
+        ended
+            .stdout
+            .starts_with(r#"{"plugins":[{"name":"bad","version":"1.0.0","path":""#),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]
 fn names_of_files_are_not_cut() {
     let folder = Folder::new("names");
-    let name = format!("{}/{}.lua", "long-folder-name".repeat(4), "long-file-name".repeat(4));
+    let name = format!(
+        "{}/{}.lua",
+        "long-folder-name".repeat(4),
+        "long-file-name".repeat(4)
+    );
     let script = folder.write(&name, "local function f()\n  error('deep')\nend\nf()\n");
     let ended = end(assay().arg(&script));
     let place = format!("{}:2", script.display());
-    assert!(ended.stderr.starts_with(&format!("error: {place}: deep\n  --> {place}\n")), "{}", ended.stderr);
-    assert!(ended.stderr.contains("  > 2 |   error('deep')\n"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .starts_with(&format!("error: {place}: deep\n  --> {place}\n")),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("  > 2 |   error('deep')\n"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
 fn a_report_can_be_written_to_a_file() {
     let folder = Folder::new("report");
     let report = folder.0.join("report.xml");
-    let ended = end(assay().args(["test", "runner/passes_test.lua", "--format=junit", "-o"]).arg(&report));
+    let ended = end(assay()
+        .args(["test", "runner/passes_test.lua", "--format=junit", "-o"])
+        .arg(&report));
     assert_eq!(ended.code, Some(0));
-    assert!(ended.stdout.ends_with("\n2 passed, 0 failed, 1 skipped\n"), "{}", ended.stdout);
-    assert!(fs_err::read_to_string(&report).unwrap().starts_with("<?xml version=\"1.0\""));
-    let ended = end(assay().args(["test", "runner/passes_test.lua", "-o", "/nonexistent/report"]));
+    assert!(
+        ended.stdout.ends_with("\n2 passed, 0 failed, 1 skipped\n"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        fs_err::read_to_string(&report)
+            .unwrap()
+            .starts_with("<?xml version=\"1.0\"")
+    );
+    let ended = end(assay().args([
+        "test",
+        "runner/passes_test.lua",
+        "-o",
+        "/nonexistent/report",
+    ]));
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("/nonexistent/report"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("/nonexistent/report"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -455,5 +652,10 @@ fn files_are_tested_in_parallel() {
     folder.write("a_test.lua", test("a", "b"));
     folder.write("b_test.lua", test("b", "a"));
     let ended = end(assay().args(["test", "--jobs=2"]).arg(&folder.0));
-    assert!(ended.stdout.ends_with("\n2 passed, 0 failed\n"), "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.ends_with("\n2 passed, 0 failed\n"),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
 }

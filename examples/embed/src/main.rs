@@ -24,20 +24,28 @@ mod shop {
         match article {
             "lamp" => Ok(4_900),
             "chair" => Ok(12_500),
-            other => Err(assay_plugin::Error::new("unknown", format!("no article `{other}`"))),
+            other => Err(assay_plugin::Error::new(
+                "unknown",
+                format!("no article `{other}`"),
+            )),
         }
     }
 }
 
 const SCRIPTS: [(&str, &str); 4] = [
-    ("discount.lua", "print('20% off today')\nreturn shop.price('chair') * 80 // 100"),
+    (
+        "discount.lua",
+        "print('20% off today')\nreturn shop.price('chair') * 80 // 100",
+    ),
     ("typo.lua", "return shop.price('chiar')"),
     ("nosy.lua", "return env.get('HOME')"),
     ("endless.lua", "while true do end"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut stdout = std::io::stdout();
     for (name, source) in SCRIPTS {
         let printed = Arc::new(Mutex::new(Vec::new()));
@@ -47,9 +55,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.memory_limit = Some(16 << 20);
         config.timeout = Some(Duration::from_millis(200));
         config.output = Arc::new(move |bytes| {
-            output.lock().map_or(Ok(()), |mut output| output.write_all(bytes))
+            output
+                .lock()
+                .map_or(Ok(()), |mut output| output.write_all(bytes))
         });
-        config.allowed = Arc::new(|permission, target| (permission, target) == ("env", "SHOP_CURRENCY"));
+        config.allowed =
+            Arc::new(|permission, target| (permission, target) == ("env", "SHOP_CURRENCY"));
         config.families = vec![&shop::FAMILY];
 
         // A VM for each script: they are cheap, and scripts cannot see each other.
@@ -59,8 +70,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(_) => "no price".into(),
             Err(error) => format!("{} ({})", error, error.kind),
         };
-        let printed = printed.lock().map(|printed| String::from_utf8_lossy(&printed).into_owned());
-        writeln!(stdout, "{name}: {result}; it printed {:?}", printed.unwrap_or_default())?;
+        let printed = printed
+            .lock()
+            .map(|printed| String::from_utf8_lossy(&printed).into_owned());
+        writeln!(
+            stdout,
+            "{name}: {result}; it printed {:?}",
+            printed.unwrap_or_default()
+        )?;
     }
     Ok(())
 }

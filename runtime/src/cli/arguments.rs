@@ -65,7 +65,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: Some(64 << 20), timeout: None }
+        Self {
+            memory: Some(64 << 20),
+            timeout: None,
+        }
     }
 }
 
@@ -80,8 +83,8 @@ pub struct Plugins {
 
 /// Verbs that `assay-registry` answers to.
 pub const REGISTRY: [&str; 16] = [
-    "init", "install", "remove", "update", "outdated", "list", "tree", "why", "search", "info", "verify",
-    "publish", "vendor", "mirror", "cache", "image",
+    "init", "install", "remove", "update", "outdated", "list", "tree", "why", "search", "info",
+    "verify", "publish", "vendor", "mirror", "cache", "image",
 ];
 
 const OWN: [&str; 4] = ["test", "plugins", "help", "version"];
@@ -105,7 +108,9 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
                 continue;
             }
             Arg::Short('e') | Arg::Long("eval") => {
-                let text = value(&mut parser)?.string().map_err(|_| usage("-e: the code is not UTF-8"))?;
+                let text = value(&mut parser)?
+                    .string()
+                    .map_err(|_| usage("-e: the code is not UTF-8"))?;
                 // Everything behind it is the script's.
                 code = Some(text);
                 break;
@@ -113,7 +118,18 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP)),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Value(script) => script,
-            other => return Err(unknown_option(other, &["--memory-limit", "--timeout", "--eval", "--help", "--version"])),
+            other => {
+                return Err(unknown_option(
+                    other,
+                    &[
+                        "--memory-limit",
+                        "--timeout",
+                        "--eval",
+                        "--help",
+                        "--version",
+                    ],
+                ));
+            }
         };
         let rest: Vec<OsString> = parser.raw_args().map_err(wrong)?.collect();
         if limits == Limits::default() {
@@ -135,7 +151,11 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
 }
 
 fn run(script: Script, arguments: Vec<OsString>, limits: Limits) -> Command {
-    Command::Run(Run { script, arguments, limits })
+    Command::Run(Run {
+        script,
+        arguments,
+        limits,
+    })
 }
 
 /// The first word, when no option came before it: a command, or a script.
@@ -148,12 +168,18 @@ fn command(word: OsString, rest: Vec<OsString>) -> Result<Command, Error> {
         "version" if rest.is_empty() => Ok(Command::Version),
         name if REGISTRY.contains(&name) => {
             let arguments = [OsString::from(name)].into_iter().chain(rest).collect();
-            Ok(Command::External { name: "registry".into(), arguments })
+            Ok(Command::External {
+                name: "registry".into(),
+                arguments,
+            })
         }
         name if is_file_name(name) || Path::new(&word).exists() => {
             Ok(run(script_of(word)?, rest, Limits::default()))
         }
-        _ => Ok(Command::External { name, arguments: rest }),
+        _ => Ok(Command::External {
+            name,
+            arguments: rest,
+        }),
     }
 }
 
@@ -202,29 +228,50 @@ fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
         match argument {
             Arg::Long("filter") => {
                 let text = value(&mut parser)?;
-                options.filter = Some(text.string().map_err(|_| usage("--filter: the text is not UTF-8"))?);
+                options.filter = Some(
+                    text.string()
+                        .map_err(|_| usage("--filter: the text is not UTF-8"))?,
+                );
             }
             Arg::Long("jobs") | Arg::Short('j') => {
                 let text = value(&mut parser)?.to_string_lossy().into_owned();
                 let jobs = text.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
-                options.jobs =
-                    Some(jobs.ok_or_else(|| usage(format!("--jobs: expected a number from 1 to 1024, got `{text}`")))?);
+                options.jobs = Some(jobs.ok_or_else(|| {
+                    usage(format!(
+                        "--jobs: expected a number from 1 to 1024, got `{text}`"
+                    ))
+                })?);
             }
             Arg::Long("format") => {
                 let text = value(&mut parser)?.to_string_lossy().into_owned();
-                let known = [("human", test::Format::Human), ("tap", test::Format::Tap), ("junit", test::Format::Junit)];
+                let known = [
+                    ("human", test::Format::Human),
+                    ("tap", test::Format::Tap),
+                    ("junit", test::Format::Junit),
+                ];
                 let found = known.iter().find(|(name, _)| *name == text);
                 options.format = found.map(|(_, format)| *format).ok_or_else(|| {
-                    usage(format!("--format: `{text}` is no format")).with_hint("formats are human, tap and junit")
+                    usage(format!("--format: `{text}` is no format"))
+                        .with_hint("formats are human, tap and junit")
                 })?;
             }
-            Arg::Long("output") | Arg::Short('o') => options.output = Some(value(&mut parser)?.into()),
+            Arg::Long("output") | Arg::Short('o') => {
+                options.output = Some(value(&mut parser)?.into())
+            }
             Arg::Long("memory-limit") => options.limits.memory = memory_limit(&mut parser)?,
             Arg::Long("timeout") => options.limits.timeout = Some(timeout(&mut parser)?),
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP_TEST)),
             Arg::Value(path) => options.paths.push(path.into()),
             other => {
-                let known = ["--filter", "--jobs", "--format", "--output", "--memory-limit", "--timeout", "--help"];
+                let known = [
+                    "--filter",
+                    "--jobs",
+                    "--format",
+                    "--output",
+                    "--memory-limit",
+                    "--timeout",
+                    "--help",
+                ];
                 return Err(unknown_option(other, &known));
             }
         }
@@ -244,14 +291,17 @@ fn timeout(parser: &mut Parser) -> Result<Duration, Error> {
 }
 
 fn help(arguments: &[OsString]) -> Result<Command, Error> {
-    let topic = arguments.first().map(|topic| topic.to_string_lossy().into_owned());
+    let topic = arguments
+        .first()
+        .map(|topic| topic.to_string_lossy().into_owned());
     match topic.as_deref() {
         None | Some("help" | "version") => Ok(Command::Help(HELP)),
         Some("plugins") => Ok(Command::Help(HELP_PLUGINS)),
         Some("test") => Ok(Command::Help(HELP_TEST)),
-        Some(verb) if REGISTRY.contains(&verb) => {
-            Ok(Command::External { name: "registry".into(), arguments: vec![verb.into(), "--help".into()] })
-        }
+        Some(verb) if REGISTRY.contains(&verb) => Ok(Command::External {
+            name: "registry".into(),
+            arguments: vec![verb.into(), "--help".into()],
+        }),
         Some(other) => Err(unknown_command(other)),
     }
 }
@@ -260,17 +310,27 @@ fn help(arguments: &[OsString]) -> Result<Command, Error> {
 pub fn unknown_command(word: &str) -> Error {
     let error = usage(format!("`{word}` is neither a command nor a script"));
     let scripts: Vec<String> = scripts_here();
-    let known = OWN.iter().chain(&REGISTRY).copied().chain(scripts.iter().map(String::as_str));
+    let known = OWN
+        .iter()
+        .chain(&REGISTRY)
+        .copied()
+        .chain(scripts.iter().map(String::as_str));
     match did_you_mean(word, known) {
         Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-        None if Path::new(&format!("{word}.lua")).exists() => error.with_hint(format!("did you mean `{word}.lua`?")),
+        None if Path::new(&format!("{word}.lua")).exists() => {
+            error.with_hint(format!("did you mean `{word}.lua`?"))
+        }
         None => error.with_hint("assay --help lists the commands"),
     }
 }
 
 fn scripts_here() -> Vec<String> {
-    let Ok(entries) = fs_err::read_dir(".") else { return Vec::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let Ok(entries) = fs_err::read_dir(".") else {
+        return Vec::new();
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.ends_with(".lua")).collect()
 }
 
@@ -280,7 +340,12 @@ fn size(text: &OsStr) -> Result<Option<usize>, String> {
     if text == "none" {
         return Ok(None);
     }
-    let wrong = || format!("expected a size such as 64MB, or none, got `{}`", text.escape_debug());
+    let wrong = || {
+        format!(
+            "expected a size such as 64MB, or none, got `{}`",
+            text.escape_debug()
+        )
+    };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: usize = digits.parse().map_err(|_| wrong())?;
     let unit: usize = match text[digits.len()..].to_ascii_uppercase().as_str() {
@@ -293,7 +358,9 @@ fn size(text: &OsStr) -> Result<Option<usize>, String> {
     let bytes = number.checked_mul(unit).ok_or_else(wrong)?;
     // Less does not even hold the builtins.
     if bytes < 1 << 20 {
-        return Err(format!("`{text}` is too little: a script needs at least 1MB"));
+        return Err(format!(
+            "`{text}` is too little: a script needs at least 1MB"
+        ));
     }
     Ok(Some(bytes))
 }
@@ -304,11 +371,18 @@ fn size(text: &OsStr) -> Result<Option<usize>, String> {
 /// Says what is wrong, without the name of what was set.
 pub fn seconds(text: &OsStr) -> Result<Duration, String> {
     let text = text.to_string_lossy();
-    let number = text.strip_suffix('s').unwrap_or(&text).parse::<f64>().unwrap_or(f64::NAN);
+    let number = text
+        .strip_suffix('s')
+        .unwrap_or(&text)
+        .parse::<f64>()
+        .unwrap_or(f64::NAN);
     // A century is more than any run takes, and less than what a clock can add.
     match number {
         number if number > 0.0 && number <= 3.2e9 => Ok(Duration::from_secs_f64(number)),
-        _ => Err(format!("expected seconds above 0, such as 30 or 0.5, got `{}`", text.escape_debug())),
+        _ => Err(format!(
+            "expected seconds above 0, such as 30 or 0.5, got `{}`",
+            text.escape_debug()
+        )),
     }
 }
 

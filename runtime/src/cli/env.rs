@@ -43,14 +43,25 @@ fn set(name: &str) -> Option<OsString> {
 
 /// A value of one of a few words, or an error that lists them.
 fn word<T: Copy>(name: &str, words: &[(&str, T)]) -> Result<Option<T>, Error> {
-    let Some(value) = set(name) else { return Ok(None) };
+    let Some(value) = set(name) else {
+        return Ok(None);
+    };
     let value = value.to_string_lossy();
-    match words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&value)) {
+    match words
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(&value))
+    {
         Some((_, meaning)) => Ok(Some(*meaning)),
         None => {
             let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            Err(Error::new("usage", format!("{name}: `{}` is not one of its values", value.escape_debug()))
-                .with_hint(format!("values of {name} are {}", known.join(", "))))
+            Err(Error::new(
+                "usage",
+                format!(
+                    "{name}: `{}` is not one of its values",
+                    value.escape_debug()
+                ),
+            )
+            .with_hint(format!("values of {name} are {}", known.join(", "))))
         }
     }
 }
@@ -58,19 +69,30 @@ fn word<T: Copy>(name: &str, words: &[(&str, T)]) -> Result<Option<T>, Error> {
 /// The roots of `ASSAY_LIB_PATH`.
 pub fn library_path() -> Option<Vec<PathBuf>> {
     let value = set(ASSAY_LIB_PATH)?;
-    Some(std::env::split_paths(&value).filter(|root| !root.as_os_str().is_empty()).collect())
+    Some(
+        std::env::split_paths(&value)
+            .filter(|root| !root.as_os_str().is_empty())
+            .collect(),
+    )
 }
 
 /// The user's folder for data, `assay` in it.
 pub fn data_folder() -> Option<PathBuf> {
     // The specification of XDG_DATA_HOME has relative paths ignored.
-    let data = set(XDG_DATA_HOME).map(PathBuf::from).filter(|folder| folder.is_absolute());
-    Some(data.or_else(|| Some(PathBuf::from(set(HOME)?).join(".local/share")))?.join("assay"))
+    let data = set(XDG_DATA_HOME)
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute());
+    Some(
+        data.or_else(|| Some(PathBuf::from(set(HOME)?).join(".local/share")))?
+            .join("assay"),
+    )
 }
 
 /// The folders of executables.
 pub fn search_path() -> Vec<PathBuf> {
-    set(PATH).map(|value| std::env::split_paths(&value).collect()).unwrap_or_default()
+    set(PATH)
+        .map(|value| std::env::split_paths(&value).collect())
+        .unwrap_or_default()
 }
 
 /// Whether colours are not wanted.
@@ -83,12 +105,21 @@ pub fn no_color() -> bool {
 /// # Errors
 /// For unknown levels and formats.
 pub fn log() -> Result<Log, Error> {
-    let levels = [("debug", 0), ("info", 1), ("warn", 2), ("error", 3), ("off", 4)];
+    let levels = [
+        ("debug", 0),
+        ("info", 1),
+        ("warn", 2),
+        ("error", 3),
+        ("off", 4),
+    ];
     let mut log = Log::default();
     if let Some(level) = word(ASSAY_LOG, &levels)? {
         log.level = level;
     }
-    if let Some(format) = word(ASSAY_LOG_FORMAT, &[("text", Format::Text), ("json", Format::Json)])? {
+    if let Some(format) = word(
+        ASSAY_LOG_FORMAT,
+        &[("text", Format::Text), ("json", Format::Json)],
+    )? {
         log.format = format;
     }
     Ok(log)
@@ -99,7 +130,9 @@ pub fn log() -> Result<Log, Error> {
 /// # Errors
 /// For anything but a number of seconds.
 pub fn shutdown_timeout() -> Result<Duration, Error> {
-    let Some(value) = set(ASSAY_SHUTDOWN_TIMEOUT) else { return Ok(Duration::from_secs(10)) };
+    let Some(value) = set(ASSAY_SHUTDOWN_TIMEOUT) else {
+        return Ok(Duration::from_secs(10));
+    };
     super::arguments::seconds(&value)
         .map_err(|what| Error::new("usage", format!("{ASSAY_SHUTDOWN_TIMEOUT}: {what}")))
 }

@@ -16,9 +16,18 @@ pub const SIGNAL: u8 = 128;
 /// The table of the reference.
 #[cfg(test)]
 pub const ALL: &[(u8, &str)] = &[
-    (OK, "all went well, also when the reader of the output went away"),
-    (FAILED, "the script failed, or a test did; `os.exit(n)` ends with its own `n`"),
-    (USAGE, "the command line or the set-up is wrong: nothing ran"),
+    (
+        OK,
+        "all went well, also when the reader of the output went away",
+    ),
+    (
+        FAILED,
+        "the script failed, or a test did; `os.exit(n)` ends with its own `n`",
+    ),
+    (
+        USAGE,
+        "the command line or the set-up is wrong: nothing ran",
+    ),
     (INTERNAL, "a bug in assay, to be reported"),
     (TIMEOUT, "`--timeout` was over"),
     (SIGNAL + 2, "ended by SIGINT (Ctrl-C)"),

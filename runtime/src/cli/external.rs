@@ -20,14 +20,20 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> Result<u8, Error> {
         return Err(missing(name, &arguments));
     };
     let error = Command::new(&program).args(arguments).exec();
-    Err(Error::new("io", format!("cannot start {}: {error}", program.display())))
+    Err(Error::new(
+        "io",
+        format!("cannot start {}: {error}", program.display()),
+    ))
 }
 
 fn missing(name: &str, arguments: &[OsString]) -> Error {
     if name != "registry" {
         return arguments::unknown_command(name);
     }
-    let verb = arguments.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+    let verb = arguments
+        .first()
+        .map(|verb| verb.to_string_lossy().into_owned())
+        .unwrap_or_default();
     Error::new(
         "usage",
         format!("`assay {verb}` needs the program assay-registry, which is neither beside assay nor on PATH"),
@@ -37,14 +43,21 @@ fn missing(name: &str, arguments: &[OsString]) -> Error {
 
 /// Beside this executable, then on PATH.
 fn find(program: &str) -> Option<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.parent()?.to_owned()));
     beside
         .into_iter()
-        .chain(env::search_path().into_iter().filter(|folder| !folder.as_os_str().as_bytes().is_empty()))
+        .chain(
+            env::search_path()
+                .into_iter()
+                .filter(|folder| !folder.as_os_str().as_bytes().is_empty()),
+        )
         .map(|folder| folder.join(program))
         .find(|file| is_executable(file))
 }
 
 fn is_executable(file: &Path) -> bool {
-    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    file.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -19,16 +19,31 @@ pub fn run(options: Options) -> Result<u8, Error> {
         let setting = Setting::of(Path::new("."))?;
         let list = installed(&setting);
         if list.is_empty() && !options.json {
-            let roots: Vec<_> = setting.roots.iter().map(|root| format!("    {}\n", root.join("plugins").display())).collect();
-            terminal::talk(&format!("no plugins are installed; looked in\n{}", roots.concat()));
+            let roots: Vec<_> = setting
+                .roots
+                .iter()
+                .map(|root| format!("    {}\n", root.join("plugins").display()))
+                .collect();
+            terminal::talk(&format!(
+                "no plugins are installed; looked in\n{}",
+                roots.concat()
+            ));
         }
         list
     } else {
         options.files.iter().map(|file| inspect(file)).collect()
     };
-    let text = if options.json { json(&list) } else { text(&list) };
+    let text = if options.json {
+        json(&list)
+    } else {
+        text(&list)
+    };
     let shown = terminal::data(&text)?;
-    Ok(if list.iter().any(|entry| entry.is_broken) { exit::FAILED } else { shown })
+    Ok(if list.iter().any(|entry| entry.is_broken) {
+        exit::FAILED
+    } else {
+        shown
+    })
 }
 
 /// One line of the list.
@@ -61,12 +76,16 @@ fn installed(setting: &Setting) -> Vec<Entry> {
     let all = setting.plugins();
     for root in &setting.roots {
         // One root at a time, because the first that has a family hides it in the others.
-        for (name, candidates) in Plugins::discover(std::slice::from_ref(root), Default::default()).files() {
+        for (name, candidates) in
+            Plugins::discover(std::slice::from_ref(root), Default::default()).files()
+        {
             let chosen = all.choose(name);
             for candidate in candidates {
                 let mut entry = inspect(&candidate.path);
                 entry.is_used = !linked.iter().any(|linked| linked == name)
-                    && chosen.as_ref().is_ok_and(|chosen| chosen.path == candidate.path);
+                    && chosen
+                        .as_ref()
+                        .is_ok_and(|chosen| chosen.path == candidate.path);
                 if entry.is_used {
                     match plugins::provides(name, candidate) {
                         Ok(functions) => entry.functions = functions,
@@ -75,7 +94,12 @@ fn installed(setting: &Setting) -> Vec<Entry> {
                             entry.error = Some(error);
                         }
                     }
-                } else if chosen.is_ok() && entry.error.as_ref().is_some_and(|error| error.kind == "plugin_abi") {
+                } else if chosen.is_ok()
+                    && entry
+                        .error
+                        .as_ref()
+                        .is_some_and(|error| error.kind == "plugin_abi")
+                {
                     // For another assay; scripts get a version that fits.
                     entry.is_broken = false;
                 }
@@ -89,7 +113,10 @@ fn installed(setting: &Setting) -> Vec<Entry> {
 
 /// What a file says of itself. Nothing of it runs.
 fn inspect(path: &Path) -> Entry {
-    let mut entry = Entry { path: Some(path.display().to_string()), ..Entry::default() };
+    let mut entry = Entry {
+        path: Some(path.display().to_string()),
+        ..Entry::default()
+    };
     match plugins::inspect(path) {
         Ok(checked) => {
             entry.name.clone_from(&checked.name);
@@ -97,7 +124,10 @@ fn inspect(path: &Path) -> Entry {
             entry.checked = Some(checked);
         }
         Err(error) => {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let stem = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default();
             let (name, version) = stem.split_once('-').unwrap_or((&stem, ""));
             (entry.name, entry.version) = (name.into(), version.into());
             entry.is_broken = true;
@@ -144,7 +174,11 @@ fn json(list: &[Entry]) -> String {
     let entries: Vec<String> = list
         .iter()
         .map(|entry| {
-            let mut out = format!("{{\"name\":{},\"version\":{}", quoted(&entry.name), quoted(&entry.version));
+            let mut out = format!(
+                "{{\"name\":{},\"version\":{}",
+                quoted(&entry.name),
+                quoted(&entry.version)
+            );
             if let Some(path) = &entry.path {
                 let _ = write!(out, ",\"path\":{}", quoted(path));
             }

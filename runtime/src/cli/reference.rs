@@ -11,7 +11,11 @@ fn reference() -> String {
         "# The command line\n\n\
          <!-- Written by `UPDATE=1 cargo test -p assay reference`; a test holds it. -->\n\n",
     );
-    for (title, help) in [("assay", HELP), ("assay test", HELP_TEST), ("assay plugins", HELP_PLUGINS)] {
+    for (title, help) in [
+        ("assay", HELP),
+        ("assay test", HELP_TEST),
+        ("assay plugins", HELP_PLUGINS),
+    ] {
         let _ = write!(out, "## {title}\n\n```text\n{help}```\n\n");
     }
     out.push_str("## Other commands\n\n\
@@ -48,5 +52,8 @@ fn the_reference_is_up_to_date() {
         fs_err::write(&path, &wanted).unwrap();
     }
     let found = fs_err::read_to_string(&path).unwrap_or_default();
-    assert!(found == wanted, "docs/cli.md is out of date: run `UPDATE=1 cargo test -p assay reference`");
+    assert!(
+        found == wanted,
+        "docs/cli.md is out of date: run `UPDATE=1 cargo test -p assay reference`"
+    );
 }

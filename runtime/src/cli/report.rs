@@ -14,14 +14,18 @@ pub struct Report {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
-        Self { error, sources: HashMap::new() }
+        Self {
+            error,
+            sources: HashMap::new(),
+        }
     }
 }
 
 impl Report {
     /// The error of a script whose text is at hand.
     pub fn of_script(error: Error, name: &str, text: &[u8]) -> Self {
-        let sources = HashMap::from([(name.to_owned(), String::from_utf8_lossy(text).into_owned())]);
+        let sources =
+            HashMap::from([(name.to_owned(), String::from_utf8_lossy(text).into_owned())]);
         Self { error, sources }
     }
 
@@ -36,7 +40,11 @@ impl Report {
             true => format!("\x1b[{style}m{text}\x1b[0m"),
             false => text.to_owned(),
         };
-        let mut out = format!("{} {}\n", paint("31;1", "error:"), self.error.message.trim_end());
+        let mut out = format!(
+            "{} {}\n",
+            paint("31;1", "error:"),
+            self.error.message.trim_end()
+        );
         let frames = frames(self.error.traceback.as_deref().unwrap_or_default());
         let place = self.place(&frames);
         if let Some(place) = &place {
@@ -60,7 +68,11 @@ impl Report {
     /// innermost function of the script was.
     fn place(&self, frames: &[String]) -> Option<Place> {
         // A module that does not compile is where the mistake is, not the `require`.
-        let message = self.error.message.strip_prefix("require: ").unwrap_or(&self.error.message);
+        let message = self
+            .error
+            .message
+            .strip_prefix("require: ")
+            .unwrap_or(&self.error.message);
         Place::parse(message)
             .filter(|place| self.lines(&place.file).is_some())
             .or_else(|| Place::parse(&format!("{}:", self.error.source.as_deref()?)))
@@ -76,22 +88,43 @@ impl Report {
         if !metadata.is_file() || metadata.len() > 4 << 20 {
             return None;
         }
-        fs_err::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        fs_err::read(file)
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The line with two around it, and a marker.
     fn excerpt(&self, out: &mut String, place: &Place, paint: &dyn Fn(&str, &str) -> String) {
-        let _ = writeln!(out, "  {} {}:{}", paint("34;1", "-->"), place.file, place.line);
-        let Some(text) = self.lines(&place.file) else { return };
+        let _ = writeln!(
+            out,
+            "  {} {}:{}",
+            paint("34;1", "-->"),
+            place.file,
+            place.line
+        );
+        let Some(text) = self.lines(&place.file) else {
+            return;
+        };
         let first = place.line.saturating_sub(AROUND).max(1);
-        let lines: Vec<(usize, &str)> =
-            text.lines().enumerate().map(|(at, line)| (at + 1, line)).skip(first - 1).take(place.line + AROUND + 1 - first).collect();
+        let lines: Vec<(usize, &str)> = text
+            .lines()
+            .enumerate()
+            .map(|(at, line)| (at + 1, line))
+            .skip(first - 1)
+            .take(place.line + AROUND + 1 - first)
+            .collect();
         if !lines.iter().any(|(number, _)| *number == place.line) {
             return;
         }
-        let width = lines.last().map_or(1, |(number, _)| number.to_string().len());
+        let width = lines
+            .last()
+            .map_or(1, |(number, _)| number.to_string().len());
         for (number, line) in lines {
-            let marker = if number == place.line { paint("31;1", ">") } else { " ".into() };
+            let marker = if number == place.line {
+                paint("31;1", ">")
+            } else {
+                " ".into()
+            };
             let rule = paint("34;1", &format!("{number:>width$} |"));
             let _ = writeln!(out, "  {marker} {rule} {}", shown(line));
         }
@@ -136,7 +169,10 @@ impl Place {
             let rest = &text[colon + 1..];
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             if digits > 0 && rest[digits..].starts_with(':') && colon > 0 {
-                return Some(Self { file: text[..colon].to_owned(), line: rest[..digits].parse().ok()? });
+                return Some(Self {
+                    file: text[..colon].to_owned(),
+                    line: rest[..digits].parse().ok()?,
+                });
             }
             from = colon + 1;
         }
@@ -146,6 +182,12 @@ impl Place {
 
 /// The frames of the script in a traceback of Lua's, innermost first. What has no line is ours.
 fn frames(traceback: &str) -> Vec<String> {
-    let frames = traceback.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "stack traceback:");
-    frames.filter(|line| !line.starts_with("[C]:")).map(Into::into).collect()
+    let frames = traceback
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && *line != "stack traceback:");
+    frames
+        .filter(|line| !line.starts_with("[C]:"))
+        .map(Into::into)
+        .collect()
 }

@@ -26,7 +26,11 @@ pub fn run(options: Run) -> Result<u8, Error> {
     let config = setting.config(options.limits)?;
     let log = config.log.clone();
     let vm = Vm::new(config)?;
-    let arguments: Vec<Vec<u8>> = options.arguments.into_iter().map(OsString::into_vec).collect();
+    let arguments: Vec<Vec<u8>> = options
+        .arguments
+        .into_iter()
+        .map(OsString::into_vec)
+        .collect();
     vm.set_args(&source.name, &arguments)?;
     vm.set_script_dir(&source.folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -97,8 +101,15 @@ impl Source {
                 std::io::stdin()
                     .lock()
                     .read_to_end(&mut text)
-                    .map_err(|error| Error::new("io", format!("cannot read the script from stdin: {error}")))?;
-                Ok(Self { text, name: b"-".to_vec(), chunk: "=stdin".into(), folder: ".".into() })
+                    .map_err(|error| {
+                        Error::new("io", format!("cannot read the script from stdin: {error}"))
+                    })?;
+                Ok(Self {
+                    text,
+                    name: b"-".to_vec(),
+                    chunk: "=stdin".into(),
+                    folder: ".".into(),
+                })
             }
             Script::File(path) => {
                 let text = fs_err::read(&path).map_err(|error| unreadable(&path, &error))?;
@@ -124,24 +135,34 @@ impl Source {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    let failed = |what: &str| Error::new("usage", format!("cannot read {}: {what}", path.display()));
+    let failed =
+        |what: &str| Error::new("usage", format!("cannot read {}: {what}", path.display()));
     match error.kind() {
         ErrorKind::NotFound => match neighbour(path) {
             Some(near) => failed("no such file").with_hint(format!("did you mean `{near}`?")),
             None => failed("no such file"),
         },
-        ErrorKind::IsADirectory => failed("it is a directory")
-            .with_hint(format!("to run the tests in it: assay test {}", path.display())),
+        ErrorKind::IsADirectory => failed("it is a directory").with_hint(format!(
+            "to run the tests in it: assay test {}",
+            path.display()
+        )),
         _ => Error::new("usage", error.to_string()),
     }
 }
 
 /// A file in the same folder with nearly the same name.
 fn neighbour(path: &Path) -> Option<String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let entries = fs_err::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
-    let names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    let near = did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    let names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let near = did_you_mean(
+        path.file_name()?.to_str()?,
+        names.iter().map(String::as_str),
+    )?;
     Some(path.with_file_name(near).display().to_string())
 }

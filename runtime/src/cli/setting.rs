@@ -30,7 +30,10 @@ impl Setting {
             None => BTreeMap::new(),
         };
         let roots = env::library_path().unwrap_or_else(|| defaults(project.as_deref()));
-        Ok(Self { roots: absolute(roots), pins })
+        Ok(Self {
+            roots: absolute(roots),
+            pins,
+        })
     }
 
     /// The plugins that it has.
@@ -56,7 +59,10 @@ impl Setting {
 /// The nearest folder upward that has an `assay.toml`.
 fn project(folder: &Path) -> Option<PathBuf> {
     let folder = std::path::absolute(folder).ok()?;
-    folder.ancestors().find(|folder| folder.join("assay.toml").is_file()).map(Into::into)
+    folder
+        .ancestors()
+        .find(|folder| folder.join("assay.toml").is_file())
+        .map(Into::into)
 }
 
 fn defaults(project: Option<&Path>) -> Vec<PathBuf> {
@@ -75,7 +81,10 @@ fn defaults(project: Option<&Path>) -> Vec<PathBuf> {
 /// Made absolute, each once: plugins are loaded from absolute paths only.
 fn absolute(roots: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut out: Vec<PathBuf> = Vec::with_capacity(roots.len());
-    for root in roots.iter().filter_map(|root| std::path::absolute(root).ok()) {
+    for root in roots
+        .iter()
+        .filter_map(|root| std::path::absolute(root).ok())
+    {
         if !out.contains(&root) {
             out.push(root);
         }
@@ -98,11 +107,19 @@ fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
     };
     let document = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let line = text.as_bytes()[..at.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = text.as_bytes()[..at.min(text.len())]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count()
+            + 1;
         broken(format!("line {line}: {}", error.message()))
     })?;
     let mut pins = BTreeMap::new();
-    let Some(DeValue::Array(packages)) = document.get_ref().get("package").map(|packages| packages.get_ref()) else {
+    let Some(DeValue::Array(packages)) = document
+        .get_ref()
+        .get("package")
+        .map(|packages| packages.get_ref())
+    else {
         return Ok(pins);
     };
     for package in packages {
@@ -110,7 +127,8 @@ fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
             DeValue::Table(table) => table.get(key).and_then(|value| value.get_ref().as_str()),
             _ => None,
         };
-        let (Some(kind), Some(name), Some(version)) = (text("kind"), text("name"), text("version")) else {
+        let (Some(kind), Some(name), Some(version)) = (text("kind"), text("name"), text("version"))
+        else {
             return Err(broken("a package has no kind, name or version".into()));
         };
         if kind == "plugin" {

@@ -9,11 +9,16 @@ use super::{env, exit};
 /// Data, for stdout; the exit code. A reader that went away ends the output quietly.
 pub fn data(text: &str) -> Result<u8, assay::Error> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Ok(()) => Ok(exit::OK),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit::OK),
         Err(error) => {
-            self::error(&assay::Error::new("io", format!("cannot write to stdout: {error}")).into());
+            self::error(
+                &assay::Error::new("io", format!("cannot write to stdout: {error}")).into(),
+            );
             Ok(exit::FAILED)
         }
     }
@@ -43,7 +48,9 @@ pub fn stdout_colors() -> bool {
 pub fn contained(run: impl FnOnce() -> u8) -> u8 {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("a panic without a message");
-        let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
+        let place = info
+            .location()
+            .map(|at| format!(" at {}:{}", at.file(), at.line()));
         error(&internal(message, &place.unwrap_or_default()).into());
     }));
     std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(exit::INTERNAL)
@@ -51,9 +58,15 @@ pub fn contained(run: impl FnOnce() -> u8) -> u8 {
 
 fn internal(message: &str, place: &str) -> assay::Error {
     let version = env!("CARGO_PKG_VERSION");
-    assay::Error::new("internal", format!("internal error in assay {version}{place}: {message}")).with_hint(
-        concat!("this is a bug in assay: report it with this message and the script at ", env!("CARGO_PKG_REPOSITORY"), "/issues"),
+    assay::Error::new(
+        "internal",
+        format!("internal error in assay {version}{place}: {message}"),
     )
+    .with_hint(concat!(
+        "this is a bug in assay: report it with this message and the script at ",
+        env!("CARGO_PKG_REPOSITORY"),
+        "/issues"
+    ))
 }
 
 #[cfg(test)]
@@ -66,7 +79,13 @@ mod tests {
         assert_eq!(contained(|| panic!("lost")), exit::INTERNAL);
         drop(std::panic::take_hook());
         let text = Report::from(internal("lost", " at src/lib.rs:1")).render(false);
-        assert!(text.starts_with("error: internal error in assay "), "{text}");
-        assert!(text.contains(" at src/lib.rs:1: lost\n\nhint: this is a bug in assay: report it"), "{text}");
+        assert!(
+            text.starts_with("error: internal error in assay "),
+            "{text}"
+        );
+        assert!(
+            text.contains(" at src/lib.rs:1: lost\n\nhint: this is a bug in assay: report it"),
+            "{text}"
+        );
     }
 }

@@ -59,17 +59,32 @@ pub fn run(path: &Path, options: &Options) -> std::result::Result<Result, Error>
         .enable_all()
         .build()
         .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))?;
-    let mut run = Run { vm, runtime, options, output, tests: Vec::new() };
+    let mut run = Run {
+        vm,
+        runtime,
+        options,
+        output,
+        tests: Vec::new(),
+    };
     match run.load(path) {
         Ok(suite) => run.suite(&suite, &Hooks::default()),
         Err(error) => run.failed("(loading the file)".into(), Duration::ZERO, error),
     }
     let tests = std::mem::take(&mut run.tests);
     drop(run);
-    Ok(Result { path: path.display().to_string(), took: began.elapsed(), tests })
+    Ok(Result {
+        path: path.display().to_string(),
+        took: began.elapsed(),
+        tests,
+    })
 }
 
-fn make_vm(path: &Path, folder: &Path, options: &Options, output: &Output) -> std::result::Result<Vm, Error> {
+fn make_vm(
+    path: &Path,
+    folder: &Path,
+    options: &Options,
+    output: &Output,
+) -> std::result::Result<Vm, Error> {
     let mut setting = Setting::of(folder)?;
     if let Some(root) = library_root(folder) {
         setting.roots.retain(|other| *other != root);
@@ -93,7 +108,10 @@ fn make_vm(path: &Path, folder: &Path, options: &Options, output: &Output) -> st
 /// is at most two above the test, as in `mylib/tests/parts/first_test.lua`.
 fn library_root(folder: &Path) -> Option<PathBuf> {
     let folder = std::path::absolute(folder).ok()?;
-    let library = folder.ancestors().take(3).find(|folder| folder.join("init.lua").is_file())?;
+    let library = folder
+        .ancestors()
+        .take(3)
+        .find(|folder| folder.join("init.lua").is_file())?;
     library.parent().map(Into::into)
 }
 
@@ -103,7 +121,10 @@ struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
     fn write(&self, bytes: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
     }
 
     fn take(&self) -> String {
@@ -148,13 +169,20 @@ impl Run<'_> {
                 assay::Stopped::Timeout => "ran out of time",
                 _ => "ended the VM",
             };
-            return Err(Error::new("stopped", format!("not run, because an earlier test of the file {why}")));
+            return Err(Error::new(
+                "stopped",
+                format!("not run, because an earlier test of the file {why}"),
+            ));
         }
         Ok(self.runtime.block_on(self.vm.run_until(future))??)
     }
 
     fn hooks(&self, hooks: Vec<Func>) -> std::result::Result<(), Error> {
-        if hooks.is_empty() { Ok(()) } else { self.step(in_turn(hooks)) }
+        if hooks.is_empty() {
+            Ok(())
+        } else {
+            self.step(in_turn(hooks))
+        }
     }
 
     fn suite(&mut self, suite: &Suite, around: &Hooks) {
@@ -165,7 +193,11 @@ impl Run<'_> {
         hooks.before.extend_from_slice(&suite.before_each);
         hooks.after.extend_from_slice(&suite.after_each);
         let runs = !suite.is_skipped;
-        let prepared = if runs { self.hooks(suite.before_all.clone()) } else { Ok(()) };
+        let prepared = if runs {
+            self.hooks(suite.before_all.clone())
+        } else {
+            Ok(())
+        };
         if let Err(error) = prepared {
             self.failed(named(suite, "before_all"), Duration::ZERO, error);
         } else {
@@ -174,7 +206,11 @@ impl Run<'_> {
                     Item::Suite(inner) => self.suite(inner, &hooks),
                     Item::Test(test) if !self.selects(&test.name) => {}
                     Item::Test(test) if test.is_skipped => {
-                        self.tests.push(Outcome { name: test.name.clone(), took: Duration::ZERO, end: End::Skipped });
+                        self.tests.push(Outcome {
+                            name: test.name.clone(),
+                            took: Duration::ZERO,
+                            end: End::Skipped,
+                        });
                     }
                     Item::Test(test) => self.test(test, &hooks),
                 }
@@ -202,19 +238,29 @@ impl Run<'_> {
         });
         match result {
             Ok(()) => {
-                self.tests.push(Outcome { name: test.name.clone(), took: began.elapsed(), end: End::Passed });
+                self.tests.push(Outcome {
+                    name: test.name.clone(),
+                    took: began.elapsed(),
+                    end: End::Passed,
+                });
             }
             Err(error) => self.failed(test.name.clone(), began.elapsed(), error),
         }
     }
 
     fn failed(&mut self, name: String, took: Duration, error: Error) {
-        let end = End::Failed(Box::new(Failure { report: error.into(), output: self.output.take() }));
+        let end = End::Failed(Box::new(Failure {
+            report: error.into(),
+            output: self.output.take(),
+        }));
         self.tests.push(Outcome { name, took, end });
     }
 
     fn selects(&self, name: &str) -> bool {
-        self.options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
+        self.options
+            .filter
+            .as_ref()
+            .is_none_or(|filter| name.contains(filter.as_str()))
     }
 
     fn selects_any(&self, suite: &Suite) -> bool {
@@ -226,7 +272,11 @@ impl Run<'_> {
 }
 
 fn named(suite: &Suite, hook: &str) -> String {
-    if suite.name.is_empty() { hook.into() } else { format!("{} > {hook}", suite.name) }
+    if suite.name.is_empty() {
+        hook.into()
+    } else {
+        format!("{} > {hook}", suite.name)
+    }
 }
 
 async fn in_turn(functions: Vec<Func>) -> assay_plugin::Result<()> {

@@ -15,7 +15,11 @@ pub struct Summary {
 impl Summary {
     /// Counts.
     pub fn of(results: &[Result]) -> Self {
-        let mut summary = Self { passed: 0, failed: 0, skipped: 0 };
+        let mut summary = Self {
+            passed: 0,
+            failed: 0,
+            skipped: 0,
+        };
         for test in results.iter().flat_map(|result| &result.tests) {
             match test.end {
                 End::Passed => summary.passed += 1,
@@ -61,7 +65,13 @@ pub fn human(results: &[Result], summary: &Summary) -> String {
         for test in &result.tests {
             if let End::Failed(failure) = &test.end {
                 let Failure { report, output } = &**failure;
-                let _ = write!(out, "\n{}: {}\n\n{}", result.path, test.name, indent(&report.render(false)));
+                let _ = write!(
+                    out,
+                    "\n{}: {}\n\n{}",
+                    result.path,
+                    test.name,
+                    indent(&report.render(false))
+                );
                 if !output.is_empty() {
                     let _ = write!(out, "\n  it wrote:\n{}", indent(&indent(output)));
                 }
@@ -79,11 +89,16 @@ pub fn human(results: &[Result], summary: &Summary) -> String {
 pub fn tap(results: &[Result]) -> String {
     let count: usize = results.iter().map(|result| result.tests.len()).sum();
     let mut out = format!("TAP version 14\n1..{count}\n");
-    let tests = results.iter().flat_map(|result| result.tests.iter().map(move |test| (result, test)));
+    let tests = results
+        .iter()
+        .flat_map(|result| result.tests.iter().map(move |test| (result, test)));
     for (at, (result, test)) in tests.enumerate() {
         let number = at + 1;
         let name = format!("{}: {}", result.path, test.name);
-        let name = name.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ");
+        let name = name
+            .replace('\\', "\\\\")
+            .replace('#', "\\#")
+            .replace(['\n', '\r'], " ");
         match &test.end {
             End::Passed => {
                 let _ = writeln!(out, "ok {number} - {name}");
@@ -95,10 +110,18 @@ pub fn tap(results: &[Result]) -> String {
                 let _ = writeln!(out, "not ok {number} - {name}");
             }
         }
-        let _ = writeln!(out, "  ---\n  duration_ms: {:.3}", test.took.as_secs_f64() * 1000.0);
+        let _ = writeln!(
+            out,
+            "  ---\n  duration_ms: {:.3}",
+            test.took.as_secs_f64() * 1000.0
+        );
         if let End::Failed(failure) = &test.end {
             let Failure { report, output } = &**failure;
-            let _ = write!(out, "  message: |\n{}", indent(&indent(&report.render(false))));
+            let _ = write!(
+                out,
+                "  message: |\n{}",
+                indent(&indent(&report.render(false)))
+            );
             if !output.is_empty() {
                 let _ = write!(out, "  output: |\n{}", indent(&indent(output)));
             }
@@ -180,7 +203,13 @@ fn xml(text: &str) -> String {
 
 /// Two spaces before each line; ends with a newline.
 fn indent(text: &str) -> String {
-    let lines = text.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("  {line}\n") });
+    let lines = text.lines().map(|line| {
+        if line.is_empty() {
+            "\n".into()
+        } else {
+            format!("  {line}\n")
+        }
+    });
     lines.collect()
 }
 

@@ -70,7 +70,11 @@ pub fn run(options: Options) -> Result<u8, Error> {
         Format::Tap => format::tap(&results),
         Format::Junit => format::junit(&results, &summary),
     };
-    let mut code = if summary.failed == 0 { exit::OK } else { exit::FAILED };
+    let mut code = if summary.failed == 0 {
+        exit::OK
+    } else {
+        exit::FAILED
+    };
     match &options.output {
         None => drop(terminal::data(&text)?),
         Some(path) => {
@@ -90,7 +94,11 @@ fn nothing_found(options: &Options) -> Error {
         Some(filter) => Error::new("usage", format!("no test has `{filter}` in its name"))
             .with_hint("without --filter every test runs, and its full name is shown"),
         None => {
-            let paths: Vec<_> = options.paths.iter().map(|path| path.display().to_string()).collect();
+            let paths: Vec<_> = options
+                .paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             Error::new("usage", format!("no tests were found in {}", paths.join(", ")))
                 .with_hint("tests are in files named *_test.lua: describe(\"it\", function() it(\"works\", function() end) end)")
         }
@@ -112,7 +120,10 @@ fn run_all(
             let (sender, files, next) = (sender.clone(), &files, &next);
             let work = move || {
                 while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((path.clone(), file::run(path, options))).is_err() {
+                    if sender
+                        .send((path.clone(), file::run(path, options)))
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -143,9 +154,10 @@ fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
         let unreadable = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::new("usage", format!("cannot read {}: no such file or folder", path.display()))
-            }
+            std::io::ErrorKind::NotFound => Error::new(
+                "usage",
+                format!("cannot read {}: no such file or folder", path.display()),
+            ),
             _ => Error::new("usage", error.to_string()),
         };
         // A file that is named is a test file, whatever its name.

@@ -65,8 +65,10 @@ pub fn close_file() -> Suite {
 fn declare(what: impl FnOnce(&mut Suite) -> Result<()>) -> Result<()> {
     OPEN.with_borrow_mut(|open| match open.last_mut() {
         Some(suite) => what(suite),
-        None => Err(Error::new("usage", "a test is running, and cannot declare anything")
-            .hint("declare at the top of the file, or directly in a describe")),
+        None => Err(
+            Error::new("usage", "a test is running, and cannot declare anything")
+                .hint("declare at the top of the file, or directly in a describe"),
+        ),
     })
 }
 
@@ -74,7 +76,11 @@ fn full_name(around: &str, name: String) -> Result<String> {
     if name.trim().is_empty() {
         return Err(Error::argument("argument 1: the name is empty"));
     }
-    Ok(if around.is_empty() { name } else { format!("{around} > {name}") })
+    Ok(if around.is_empty() {
+        name
+    } else {
+        format!("{around} > {name}")
+    })
 }
 
 /// Collects what the body declares. The body may wait, as the file itself may.
@@ -101,7 +107,11 @@ fn test(name: String, body: Func, is_skipped: bool) -> Result<()> {
     declare(|suite| {
         let name = full_name(&suite.name, name)?;
         let is_skipped = is_skipped || suite.is_skipped;
-        suite.items.push(Item::Test(Test { name, is_skipped, body }));
+        suite.items.push(Item::Test(Test {
+            name,
+            is_skipped,
+            body,
+        }));
         Ok(())
     })
 }
