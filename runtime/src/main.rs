@@ -3,6 +3,7 @@
 // Rust's own start-up reads the process's memory map to guard the main stack: 7 % of the CPU time of a
 // short script (measured), for a message on an overflow that Lua's own limits come before.
 #![cfg_attr(not(test), no_main)]
+#![cfg_attr(test, expect(dead_code, reason = "the test harness has a main of its own"))]
 
 mod cli;
 

@@ -1,7 +1,9 @@
 //! A VM: its configuration, its life, and running scripts in it.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,7 +213,7 @@ impl Vm {
     /// What the script raised; kind `syntax` for what does not compile, `timeout`, `interrupted`,
     /// `memory` for what ended it from outside.
     pub async fn run(&self, name: &str, source: &[u8]) -> Result<(), Error> {
-        self.execute(name, source).await.map(drop)
+        self.execute(name, source, false).await.map(drop)
     }
 
     /// Runs a chunk and returns its first result, copied.
@@ -219,15 +221,29 @@ impl Vm {
     /// # Errors
     /// As [`run`](Self::run), and for results that cannot be copied (coroutines).
     pub async fn eval(&self, name: &str, source: &[u8]) -> Result<assay_plugin::Value, Error> {
-        self.execute(name, source).await
+        self.execute(name, source, true).await
     }
 
-    async fn execute(&self, name: &str, source: &[u8]) -> Result<assay_plugin::Value, Error> {
+    async fn execute(
+        &self,
+        name: &str,
+        source: &[u8],
+        wants_result: bool,
+    ) -> Result<assay_plugin::Value, Error> {
         let shared = self.shared.clone();
         let coroutine = Coroutine::new(&shared)?;
         // SAFETY: a fresh thread.
         unsafe { modules::compile(coroutine.state(), &shared, source, name)? };
-        let result = self.limited(self.drive(coroutine)).await;
+        let alive = Rc::new(Cell::new(coroutine.state()));
+        let mut result = self.limited(self.drive(coroutine, Rc::clone(&alive), wants_result)).await;
+        if let Err(error) = &mut result
+            && error.traceback.is_none()
+            && !alive.get().is_null()
+        {
+            // Ended while it waited: there.
+            // SAFETY: the coroutine lives, and does not run.
+            error.traceback = Some(unsafe { task::traceback(&shared, alive.get()) });
+        }
         match shared.stop_reason() {
             Stop::Interrupted | Stop::Exit => {}
             _ => coroutines::report(&shared),
@@ -297,12 +313,27 @@ impl Vm {
         result
     }
 
-    async fn drive(&self, coroutine: Coroutine) -> Result<assay_plugin::Value, Error> {
+    /// Runs a coroutine; `alive` is null from when it is gone.
+    async fn drive(
+        &self,
+        coroutine: Coroutine,
+        alive: Rc<Cell<*mut lua_State>>,
+        wants_result: bool,
+    ) -> Result<assay_plugin::Value, Error> {
+        struct Alive(Rc<Cell<*mut lua_State>>);
+        impl Drop for Alive {
+            fn drop(&mut self) {
+                self.0.set(std::ptr::null_mut());
+            }
+        }
         let shared = self.shared.clone();
         let finished = self.shared.run_until(async move {
             let mut coroutine = coroutine;
+            // Dropped before the coroutine.
+            let _alive = Alive(alive);
             match (&mut coroutine).await {
                 Ended::Raised => Err(coroutine.error()),
+                Ended::Returned(_) if !wants_result => Ok(assay_plugin::Value::Nil),
                 // SAFETY: the results are on the coroutine's stack.
                 Ended::Returned(count) => unsafe { task::first_result(&coroutine, &shared, count) },
             }
