@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use assay_tests::{command, dist, project};
 use libtest_mimic::Trial;
 
-use crate::{Outcome, case_if, contains, folder};
+use crate::{Outcome, case_if, contains, folder, packages};
 
 pub fn cases() -> Vec<Trial> {
     let image = Arc::new(Image::default());
@@ -24,7 +24,14 @@ pub fn cases() -> Vec<Trial> {
             is_small_and_says_how_it_runs,
         ),
         case("loads_plugins", loads_plugins),
-        case("takes_published_packages", takes_published_packages),
+        case_if(
+            "image::takes_published_packages",
+            || missing().or_else(packages::no_skopeo),
+            {
+                let image = image.clone();
+                move || takes_published_packages(image.tag()?)
+            },
+        ),
         case("ends_on_sigterm_as_process_1", ends_on_sigterm),
         case("holds_nothing_else", holds_nothing_else),
     ]
@@ -95,12 +102,9 @@ fn loads_plugins(image: &str) -> Outcome {
 
 /// A product's image: the runtime's, and layers of published packages, without Assay's own tools.
 fn takes_published_packages(image: &str) -> Outcome {
-    if !command::is_installed("skopeo") {
-        return Err("skopeo is missing (apt-get install skopeo)".into());
-    }
     let folder = folder()?;
-    let packages = folder.path().join("packages");
-    crate::packages::publish(folder.path(), &format!("oci:{}", packages.display()))?;
+    let layout = folder.path().join("packages");
+    packages::publish(folder.path(), &format!("oci:{}", layout.display()))?;
     let mut dockerfile = format!("FROM {image}\n");
     let mut loaded = Images(Vec::new());
     for package in ["plugin/crypto", "plugin/http", "lib/lib"] {
@@ -109,7 +113,7 @@ fn takes_published_packages(image: &str) -> Outcome {
         let _ = fs_err::remove_file(&archive);
         let mut skopeo = Command::new("skopeo");
         skopeo.args(["copy", "--quiet", "--insecure-policy"]);
-        skopeo.arg(format!("oci:{}:{package}:0.1.0", packages.display()));
+        skopeo.arg(format!("oci:{}:{package}:0.1.0", layout.display()));
         skopeo.arg(format!("docker-archive:{}:{tag}", archive.display()));
         command::run(&mut skopeo)?.ok()?;
         docker(&["load", "--quiet", "--input", &archive.display().to_string()])?;

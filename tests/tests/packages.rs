@@ -199,7 +199,8 @@ fn skopeo_brings_them_to_a_registry() -> Outcome {
     verb(folder.path(), &["verify", "--root", "root"]).map(drop)
 }
 
-fn no_skopeo() -> Option<String> {
+/// Why cases that need skopeo do not run here, if so.
+pub fn no_skopeo() -> Option<String> {
     (!command::is_installed("skopeo")).then(|| "skopeo is missing (apt-get install skopeo)".into())
 }
 
