@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Trial> {
     vec![
         case("docs::lua_blocks_compile", lua_blocks_compile),
         case("docs::commands_exist", commands_exist),
+        case("docs::quick_start_runs", quick_start_runs),
         case("docs::links_lead_somewhere", links_lead_somewhere),
     ]
 }
@@ -138,6 +139,41 @@ fn assay_mistake(
         .map(|word| word.split('=').next().unwrap_or(word))
         .find(|flag| !help.contains(*flag));
     Ok(unknown.map(|flag| format!("its help has no `{flag}`")))
+}
+
+/// Every `assay ...` of the README, in its order, in a folder that looks like the project's.
+fn quick_start_runs() -> Outcome {
+    let folder = folder()?;
+    for (name, to) in [
+        ("stdlib", project().join("stdlib")),
+        ("plugins", project().join("plugins")),
+        ("dist", dist::dist()),
+    ] {
+        std::os::unix::fs::symlink(to, folder.path().join(name)).map_err(|e| e.to_string())?;
+    }
+    let script = folder.path().join("script.lua");
+    fs_err::write(script, "print(table.concat(arg, ' '))").map_err(|e| e.to_string())?;
+    let mut commands = String::from("set -eux\n");
+    for block in blocks()?
+        .into_iter()
+        .filter(|block| block.place.starts_with("README.md:"))
+    {
+        for line in block.text.lines().filter(|line| line.starts_with("assay ")) {
+            commands += line;
+            commands.push('\n');
+        }
+    }
+    let mut shell = command::command(Path::new("sh"), folder.path());
+    let path = std::env::var("PATH").unwrap_or_default();
+    shell.env(
+        "PATH",
+        format!("{}:{path}", dist::dist().join("bin").display()),
+    );
+    let output = command::run(shell.args(["-c", &commands]))?.ok()?;
+    for text in ["one two\n", "library  vault", "plugin   http"] {
+        crate::contains(&output.stdout, text)?;
+    }
+    Ok(())
 }
 
 fn links_lead_somewhere() -> Outcome {
