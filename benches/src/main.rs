@@ -16,7 +16,9 @@ fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["calls", side, case, count, ref root @ ..] => calls(side, case, count.parse()?, root.first().copied()),
+        ["calls", side, case, count, ref root @ ..] => {
+            calls(side, case, count.parse()?, root.first().copied())
+        }
         ["vms", side, count] => vms(side, count.parse()?),
         ["hyper", port_file] => hyper_server(Path::new(port_file)),
         [dist] => table(&std::path::absolute(dist)?),
@@ -44,16 +46,35 @@ fn row(what: &str, ours: String, baseline: String, ratio: Option<f64>, goal: &st
 
 fn sizes(dist: &Path) -> Result<(), Failure> {
     let megabytes = |path: &Path| -> Result<String, Failure> {
-        Ok(format!("{:.2} MB", std::fs::metadata(path)?.len() as f64 / 1e6))
+        Ok(format!(
+            "{:.2} MB",
+            fs_err::metadata(path)?.len() as f64 / 1e6
+        ))
     };
-    row("core binary, stripped", megabytes(&dist.join("bin/assay"))?, "–".into(), None, "≤ 2.0 MB");
-    for entry in std::fs::read_dir(dist.join("lib/assay/plugins"))? {
+    row(
+        "core binary, stripped",
+        megabytes(&dist.join("bin/assay"))?,
+        "–".into(),
+        None,
+        "≤ 2.0 MB",
+    );
+    for entry in fs_err::read_dir(dist.join("lib/assay/plugins"))? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         row(&name, megabytes(&path)?, "–".into(), None, "");
     }
     if dist.join("bin/assay-static").exists() {
-        row("one-file build", megabytes(&dist.join("bin/assay-static"))?, "–".into(), None, "");
+        row(
+            "one-file build",
+            megabytes(&dist.join("bin/assay-static"))?,
+            "–".into(),
+            None,
+            "",
+        );
     }
     Ok(())
 }
@@ -62,7 +83,11 @@ fn sizes(dist: &Path) -> Result<(), Failure> {
 
 /// User and system time of a command that succeeds.
 fn cpu(command: &mut Command) -> Result<Duration, Failure> {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
     let mut status = 0;
     // SAFETY: plain data, filled by the call.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -71,7 +96,9 @@ fn cpu(command: &mut Command) -> Result<Duration, Failure> {
     if status != 0 {
         return Err(format!("{command:?} failed").into());
     }
-    let time = |t: libc::timeval| Duration::from_secs(t.tv_sec as u64) + Duration::from_micros(t.tv_usec as u64);
+    let time = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec as u64) + Duration::from_micros(t.tv_usec as u64)
+    };
     Ok(time(usage.ru_utime) + time(usage.ru_stime))
 }
 
@@ -81,10 +108,17 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Runs two commands in turn; the medians and the median of the ratios pair by pair, in ms.
-fn pairs(a: &dyn Fn() -> Command, b: &dyn Fn() -> Command, runs: usize) -> Result<(f64, f64, f64), Failure> {
+fn pairs(
+    a: &dyn Fn() -> Command,
+    b: &dyn Fn() -> Command,
+    runs: usize,
+) -> Result<(f64, f64, f64), Failure> {
     let (mut first, mut second, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..=runs {
-        let (x, y) = (cpu(&mut a())?.as_secs_f64() * 1e3, cpu(&mut b())?.as_secs_f64() * 1e3);
+        let (x, y) = (
+            cpu(&mut a())?.as_secs_f64() * 1e3,
+            cpu(&mut b())?.as_secs_f64() * 1e3,
+        );
         // The first pair warms the caches.
         if run > 0 {
             first.push(x);
@@ -97,14 +131,16 @@ fn pairs(a: &dyn Fn() -> Command, b: &dyn Fn() -> Command, runs: usize) -> Resul
 
 fn start(dist: &Path) -> Result<(), Failure> {
     let dir = std::env::temp_dir().join(format!("assay-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
+    fs_err::create_dir_all(&dir)?;
     let hello = dir.join("hello.lua");
-    std::fs::write(&hello, "print(\"hello\")\n")?;
+    fs_err::write(&hello, "print(\"hello\")\n")?;
     let http = dir.join("http.lua");
-    std::fs::write(&http, "local get = http.get\nprint(\"hello\")\n")?;
+    fs_err::write(&http, "local get = http.get\nprint(\"hello\")\n")?;
     let assay = |script: &Path| {
         let mut command = Command::new(dist.join("bin/assay"));
-        command.arg(script).env("ASSAY_LIB_PATH", dist.join("lib/assay"));
+        command
+            .arg(script)
+            .env("ASSAY_LIB_PATH", dist.join("lib/assay"));
         command
     };
     let lua = || {
@@ -113,10 +149,22 @@ fn start(dist: &Path) -> Result<(), Failure> {
         command
     };
     let (ours, theirs, ratio) = pairs(&|| assay(&hello), &lua, 100)?;
-    row("`assay hello.lua`, CPU, beside `lua5.4 hello.lua`", format!("{ours:.2} ms"), format!("{theirs:.2} ms"), Some(ratio), "≤ 1.2");
+    row(
+        "`assay hello.lua`, CPU, beside `lua5.4 hello.lua`",
+        format!("{ours:.2} ms"),
+        format!("{theirs:.2} ms"),
+        Some(ratio),
+        "≤ 1.2",
+    );
     let (with, without, _) = pairs(&|| assay(&http), &|| assay(&hello), 60)?;
-    row("loading `http` on first use, CPU", format!("+{:.2} ms", with - without), "–".into(), None, "≤ 1 ms");
-    std::fs::remove_dir_all(dir)?;
+    row(
+        "loading `http` on first use, CPU",
+        format!("+{:.2} ms", with - without),
+        "–".into(),
+        None,
+        "≤ 1 ms",
+    );
+    fs_err::remove_dir_all(dir)?;
     Ok(())
 }
 
@@ -130,18 +178,40 @@ fn vm_costs() -> Result<(), Failure> {
             let output = Command::new(&this).args(["vms", side, "1000"]).output()?;
             let text = String::from_utf8(output.stdout)?;
             let mut parts = text.split_whitespace().map(str::parse::<f64>);
-            costs.push((parts.next().ok_or("no time")??, parts.next().ok_or("no size")??));
+            costs.push((
+                parts.next().ok_or("no time")??,
+                parts.next().ok_or("no size")??,
+            ));
         }
-        Ok((median(costs.iter().map(|c| c.0).collect()), median(costs.iter().map(|c| c.1).collect())))
+        Ok((
+            median(costs.iter().map(|c| c.0).collect()),
+            median(costs.iter().map(|c| c.1).collect()),
+        ))
     };
     let (ours, bare) = (run("assay")?, run("mlua")?);
-    row("a VM with every core builtin, 1,000 alive: time", format!("{:.0} µs", ours.0), format!("{:.0} µs (bare Lua with its libraries)", bare.0), Some(ours.0 / bare.0), "≤ 120 µs");
-    row("the same: resident memory", format!("{:.1} KB", ours.1), format!("{:.1} KB", bare.1), Some(ours.1 / bare.1), "≤ 50 KB");
+    row(
+        "a VM with every core builtin, 1,000 alive: time",
+        format!("{:.0} µs", ours.0),
+        format!("{:.0} µs (bare Lua with its libraries)", bare.0),
+        Some(ours.0 / bare.0),
+        "≤ 120 µs",
+    );
+    row(
+        "the same: resident memory",
+        format!("{:.1} KB", ours.1),
+        format!("{:.1} KB", bare.1),
+        Some(ours.1 / bare.1),
+        "≤ 50 KB",
+    );
     Ok(())
 }
 
 fn resident() -> Result<f64, Failure> {
-    let pages: f64 = std::fs::read_to_string("/proc/self/statm")?.split(' ').nth(1).ok_or("statm")?.parse()?;
+    let pages: f64 = fs_err::read_to_string("/proc/self/statm")?
+        .split(' ')
+        .nth(1)
+        .ok_or("statm")?
+        .parse()?;
     Ok(pages * 4.096)
 }
 
@@ -157,7 +227,9 @@ fn vms(side: &str, count: usize) -> Result<(), Failure> {
             ours.push(Vm::new(Config::default())?);
         } else {
             // SAFETY: the same standard libraries as a VM of ours.
-            bare.push(unsafe { mlua::Lua::unsafe_new_with(mlua::StdLib::ALL, mlua::LuaOptions::default()) });
+            bare.push(unsafe {
+                mlua::Lua::unsafe_new_with(mlua::StdLib::ALL, mlua::LuaOptions::default())
+            });
         }
     }
     let time = started.elapsed().as_secs_f64() * 1e6 / count as f64;
@@ -173,7 +245,12 @@ const CASES: [(&str, &str, &str, &str); 5] = [
     ("echo", "a 1 KB string, there and back", "f(text)", "≤ 0.9"),
     ("sum_map", "a table of 100 entries", "f(map)", "≤ 0.9"),
     ("sum_list", "a list of 100 items", "f(list)", ""),
-    ("echo_map", "a table of 100 entries, there and back", "f(map)", ""),
+    (
+        "echo_map",
+        "a table of 100 entries, there and back",
+        "f(map)",
+        "",
+    ),
 ];
 
 /// Instructions by valgrind: the same for the same binary, however busy the machine is.
@@ -188,8 +265,14 @@ fn instructions(dist: &Path) -> Result<(), Failure> {
             .arg(&root)
             .output()?;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let total = text.lines().find_map(|line| line.split("Collected :").nth(1));
-        total.ok_or_else(|| format!("valgrind: {text}"))?.trim().parse().map_err(Into::into)
+        let total = text
+            .lines()
+            .find_map(|line| line.split("Collected :").nth(1));
+        total
+            .ok_or_else(|| format!("valgrind: {text}"))?
+            .trim()
+            .parse()
+            .map_err(Into::into)
     };
     for (case, what, _, goal) in CASES {
         let per_call = |side: &str| -> Result<f64, Failure> {
@@ -222,7 +305,9 @@ fn calls(side: &str, case: &str, count: u32, root: Option<&str>) -> Result<(), F
         let mut config = Config::default();
         config.plugins = Plugins::discover(&roots, Default::default());
         let vm = Vm::new(config)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(vm.run("=calls", script.as_bytes()))?;
         return Ok(());
     }
@@ -230,17 +315,32 @@ fn calls(side: &str, case: &str, count: u32, root: Option<&str>) -> Result<(), F
     // As a VM of ours: under a memory limit.
     lua.set_memory_limit(64 << 20)?;
     let table = lua.create_table()?;
-    table.set("add", lua.create_function(|_, (a, b): (i64, i64)| Ok(a + b))?)?;
+    table.set(
+        "add",
+        lua.create_function(|_, (a, b): (i64, i64)| Ok(a + b))?,
+    )?;
     table.set("echo", lua.create_function(|_, text: String| Ok(text))?)?;
-    table.set("sum_map", lua.create_function(|_, map: HashMap<String, i64>| Ok(map.values().sum::<i64>()))?)?;
-    table.set("sum_list", lua.create_function(|_, list: Vec<i64>| Ok(list.iter().sum::<i64>()))?)?;
-    table.set("echo_map", lua.create_function(|_, map: HashMap<String, i64>| Ok(map))?)?;
+    table.set(
+        "sum_map",
+        lua.create_function(|_, map: HashMap<String, i64>| Ok(map.values().sum::<i64>()))?,
+    )?;
+    table.set(
+        "sum_list",
+        lua.create_function(|_, list: Vec<i64>| Ok(list.iter().sum::<i64>()))?,
+    )?;
+    table.set(
+        "echo_map",
+        lua.create_function(|_, map: HashMap<String, i64>| Ok(map))?,
+    )?;
     lua.globals().set("bench", table)?;
     lua.load(script).exec()?;
     Ok(())
 }
 
 // ---- http.serve ----
+
+/// Starts a server that writes its address into a file.
+type Start<'a> = Box<dyn Fn(&Path) -> Command + 'a>;
 
 const SERVER: &str = "
     http.serve(0, {GET = {[\"/\"] = function() return {body = \"hello\"} end}}, {
@@ -250,23 +350,35 @@ const SERVER: &str = "
 
 fn serve(dist: &Path) -> Result<(), Failure> {
     let dir = std::env::temp_dir().join(format!("assay-bench-serve-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
+    fs_err::create_dir_all(&dir)?;
     let script = dir.join("serve.lua");
-    std::fs::write(&script, SERVER)?;
-    let servers: [(&str, Box<dyn Fn(&Path) -> Command>); 3] = [
-        ("plugin", Box::new(|port| script_server(&dist.join("bin/assay"), dist, &script, port))),
-        ("static", Box::new(|port| script_server(&dist.join("bin/assay-static"), dist, &script, port))),
-        ("hyper", Box::new(|port| {
-            let mut command = Command::new(std::env::current_exe().unwrap_or_default());
-            command.arg("hyper").arg(port);
-            command
-        })),
+    fs_err::write(&script, SERVER)?;
+    let servers: [(&str, Start<'_>); 3] = [
+        (
+            "plugin",
+            Box::new(|port| script_server(&dist.join("bin/assay"), dist, &script, port)),
+        ),
+        (
+            "static",
+            Box::new(|port| script_server(&dist.join("bin/assay-static"), dist, &script, port)),
+        ),
+        (
+            "hyper",
+            Box::new(|port| {
+                let mut command = Command::new(std::env::current_exe().unwrap_or_default());
+                command.arg("hyper").arg(port);
+                command
+            }),
+        ),
     ];
     let mut rates: HashMap<&str, Vec<f64>> = HashMap::new();
     let mut costs: HashMap<&str, Vec<f64>> = HashMap::new();
     for run in 0..4 {
         for (name, command) in &servers {
-            let (rate, cost) = load(&mut command(&dir.join(format!("{name}-{run}"))), &dir.join(format!("{name}-{run}")))?;
+            let (rate, cost) = load(
+                &mut command(&dir.join(format!("{name}-{run}"))),
+                &dir.join(format!("{name}-{run}")),
+            )?;
             if run > 0 {
                 rates.entry(name).or_default().push(rate);
                 costs.entry(name).or_default().push(cost);
@@ -274,21 +386,52 @@ fn serve(dist: &Path) -> Result<(), Failure> {
         }
     }
     let ratio = |name: &str, other: &str| {
-        median(rates[name].iter().zip(&rates[other]).map(|(a, b)| a / b).collect())
+        median(
+            rates[name]
+                .iter()
+                .zip(&rates[other])
+                .map(|(a, b)| a / b)
+                .collect(),
+        )
     };
     let shown = |name: &str| {
-        format!("{:.0}/s, {:.1} µs CPU each", median(rates[name].clone()), median(costs[name].clone()))
+        format!(
+            "{:.0}/s, {:.1} µs CPU each",
+            median(rates[name].clone()),
+            median(costs[name].clone())
+        )
     };
-    row("`http.serve` hello through the plugin, beside the one-file build", shown("plugin"), shown("static"), Some(ratio("plugin", "static")), "≥ 0.9");
-    row("the same beside plain hyper without Lua", shown("plugin"), shown("hyper"), Some(ratio("plugin", "hyper")), "");
-    row("the one-file build beside plain hyper", shown("static"), shown("hyper"), Some(ratio("static", "hyper")), "");
-    std::fs::remove_dir_all(dir)?;
+    row(
+        "`http.serve` hello through the plugin, beside the one-file build",
+        shown("plugin"),
+        shown("static"),
+        Some(ratio("plugin", "static")),
+        "≥ 0.9",
+    );
+    row(
+        "the same beside plain hyper without Lua",
+        shown("plugin"),
+        shown("hyper"),
+        Some(ratio("plugin", "hyper")),
+        "",
+    );
+    row(
+        "the one-file build beside plain hyper",
+        shown("static"),
+        shown("hyper"),
+        Some(ratio("static", "hyper")),
+        "",
+    );
+    fs_err::remove_dir_all(dir)?;
     Ok(())
 }
 
 fn script_server(binary: &Path, dist: &Path, script: &Path, port: &Path) -> Command {
     let mut command = Command::new(binary);
-    command.arg(script).arg(port).env("ASSAY_LIB_PATH", dist.join("lib/assay"));
+    command
+        .arg(script)
+        .arg(port)
+        .env("ASSAY_LIB_PATH", dist.join("lib/assay"));
     command
 }
 
@@ -297,7 +440,7 @@ fn load(command: &mut Command, port_file: &Path) -> Result<(f64, f64), Failure> 
     let mut child = command.spawn()?;
     let started = Instant::now();
     let address = loop {
-        match std::fs::read_to_string(port_file) {
+        match fs_err::read_to_string(port_file) {
             Ok(address) if !address.is_empty() => break address,
             _ if started.elapsed() > Duration::from_secs(20) => {
                 child.kill()?;
@@ -326,7 +469,11 @@ fn load(command: &mut Command, port_file: &Path) -> Result<(f64, f64), Failure> 
         .parse()?;
     let requests: f64 = text
         .lines()
-        .find_map(|line| line.trim().split_once(" requests in ").map(|(count, _)| count.to_owned()))
+        .find_map(|line| {
+            line.trim()
+                .split_once(" requests in ")
+                .map(|(count, _)| count.to_owned())
+        })
         .ok_or("wrk: no count")?
         .parse()?;
     Ok((rate, cost * 1e6 / requests))
@@ -334,8 +481,13 @@ fn load(command: &mut Command, port_file: &Path) -> Result<(f64, f64), Failure> 
 
 /// Seconds of user and system time of a process.
 fn process_cpu(id: u32) -> Result<f64, Failure> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit_once(')').ok_or("stat")?.1.split_whitespace().collect();
+    let stat = fs_err::read_to_string(format!("/proc/{id}/stat"))?;
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .ok_or("stat")?
+        .1
+        .split_whitespace()
+        .collect();
     let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     // SAFETY: a query.
     Ok(ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64)
@@ -346,22 +498,30 @@ fn hyper_server(port_file: &Path) -> Result<(), Failure> {
     use hyper::body::Bytes;
     use hyper::service::service_fn;
     use hyper::{Request, Response};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        std::fs::write(port_file, listener.local_addr()?.to_string())?;
+        fs_err::write(port_file, listener.local_addr()?.to_string())?;
         let local = tokio::task::LocalSet::new();
         local
             .run_until(async {
                 loop {
-                    let Ok((stream, _)) = listener.accept().await else { continue };
+                    let Ok((stream, _)) = listener.accept().await else {
+                        continue;
+                    };
                     let _ = stream.set_nodelay(true);
                     tokio::task::spawn_local(async move {
                         let answer = service_fn(|_: Request<hyper::body::Incoming>| async {
-                            Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
+                            Ok::<_, std::convert::Infallible>(Response::new(Full::new(
+                                Bytes::from_static(b"hello"),
+                            )))
                         });
                         let io = hyper_util::rt::TokioIo::new(stream);
-                        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
+                        let _ = hyper::server::conn::http1::Builder::new()
+                            .serve_connection(io, answer)
+                            .await;
                     });
                 }
             })

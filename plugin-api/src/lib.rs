@@ -9,8 +9,8 @@
 //! - `value`, `de`, `ser`: views, owned values, results: [`View`], [`Value`], [`Buf`], [`Ser`].
 //! - `object`, `func`: [`Ref`] to objects that scripts hold; [`Func`], Lua functions that we hold.
 //! - `host`, [`reactor`], [`threads`]: what the host offers ([`Cx`]), and a tokio thread of our own.
-//! - `error`, [`panic`]: the error record; panics end at the boundary.
-//! - [`note`]: the ELF note. [`test`]: a host for unit tests.
+//! - `error`, [`mod@panic`]: the error record; panics end at the boundary.
+//! - [`note`]: the ELF note. [`mod@test`]: a host for unit tests.
 //!
 //! # Example
 //! ```

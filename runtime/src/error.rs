@@ -25,7 +25,11 @@ pub struct Error {
 impl Error {
     /// An error of a kind.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message: message.into(), ..Self::default() }
+        Self {
+            kind: kind.into(),
+            message: message.into(),
+            ..Self::default()
+        }
     }
 
     /// Adds a hint.
@@ -41,7 +45,10 @@ impl Error {
     }
 
     pub(crate) fn from_fields(fields: Vec<(&'static str, Value)>) -> Self {
-        let mut error = Self { kind: "error".into(), ..Self::default() };
+        let mut error = Self {
+            kind: "error".into(),
+            ..Self::default()
+        };
         for (name, value) in fields {
             let text = || match &value {
                 Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -53,10 +60,11 @@ impl Error {
                 "hint" => error.hint = Some(text()),
                 "source" => error.source = Some(text()),
                 "traceback" => error.traceback = Some(text()),
-                "status" => match value {
-                    Value::Int(status) => error.status = Some(status),
-                    _ => {}
-                },
+                "status" => {
+                    if let Value::Int(status) = value {
+                        error.status = Some(status);
+                    }
+                }
                 _ => {}
             }
         }

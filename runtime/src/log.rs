@@ -32,7 +32,11 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: level::INFO, format: Format::Text, sink: Arc::new(to_stderr) }
+        Self {
+            level: level::INFO,
+            format: Format::Text,
+            sink: Arc::new(to_stderr),
+        }
     }
 }
 
@@ -101,11 +105,15 @@ fn pairs(fields: Option<View<'_>>) -> Vec<(String, View<'_>)> {
         Some(Ok(Kind::Map(pairs) | Kind::Error(pairs))) => {
             pairs.map(|(key, value)| (plain(key), value)).collect()
         }
-        Some(Ok(Kind::List(items))) => {
-            items.enumerate().map(|(at, value)| ((at + 1).to_string(), value)).collect()
-        }
+        Some(Ok(Kind::List(items))) => items
+            .enumerate()
+            .map(|(at, value)| ((at + 1).to_string(), value))
+            .collect(),
         Some(Ok(Kind::Nil)) | None => Vec::new(),
-        Some(_) => fields.map(|value| ("value".into(), value)).into_iter().collect(),
+        Some(_) => fields
+            .map(|value| ("value".into(), value))
+            .into_iter()
+            .collect(),
     };
     pairs.sort_by(|a, b| a.0.cmp(&b.0));
     pairs
@@ -116,8 +124,14 @@ fn plain(value: View<'_>) -> String {
         Some(bytes) => {
             let text = String::from_utf8_lossy(bytes);
             let bare = !text.is_empty()
-                && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"' || c == '=');
-            if bare { text.into_owned() } else { quoted(&text) }
+                && !text.contains(|c: char| {
+                    c.is_whitespace() || c.is_control() || c == '"' || c == '='
+                });
+            if bare {
+                text.into_owned()
+            } else {
+                quoted(&text)
+            }
         }
         None => to_json(value, 8),
     }
@@ -156,6 +170,8 @@ fn quoted(text: &str) -> String {
 
 /// RFC 3339, UTC, milliseconds.
 fn now() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     crate::builtins::time::format_rfc3339(since.as_secs() as i64, since.subsec_millis())
 }

@@ -123,7 +123,8 @@ impl Vm {
         // The core families share one copy of the kit, which must know its host.
         crate::lua::host::init(crate::builtins::FAMILIES[0])?;
         // SAFETY: all standard libraries, `debug` among them: scripts are trusted by default.
-        let lua = unsafe { mlua::Lua::unsafe_new_with(mlua::StdLib::ALL, mlua::LuaOptions::default()) };
+        let lua =
+            unsafe { mlua::Lua::unsafe_new_with(mlua::StdLib::ALL, mlua::LuaOptions::default()) };
         let mut main: *mut lua_State = std::ptr::null_mut();
         // SAFETY: only reads the state's address.
         unsafe { lua.exec_raw::<()>((), |state| main = main_thread(state)) }
@@ -140,10 +141,14 @@ impl Vm {
         };
         if status != ffi::LUA_OK {
             // SAFETY: the error is on top.
-            return Err(Error::new("internal", unsafe { errors::describe(main, -1) }));
+            return Err(Error::new("internal", unsafe {
+                errors::describe(main, -1)
+            }));
         }
         if let Some(limit) = limit {
-            handle.set_memory_limit(limit).map_err(|error| Error::new("internal", error.to_string()))?;
+            handle
+                .set_memory_limit(limit)
+                .map_err(|error| Error::new("internal", error.to_string()))?;
         }
         Ok(vm)
     }
@@ -158,7 +163,8 @@ impl Vm {
         // SAFETY: reads two counters.
         unsafe {
             let main = self.shared.inner().main.get();
-            ffi::lua_gc(main, ffi::LUA_GCCOUNT) as usize * 1024 + ffi::lua_gc(main, ffi::LUA_GCCOUNTB) as usize
+            ffi::lua_gc(main, ffi::LUA_GCCOUNT) as usize * 1024
+                + ffi::lua_gc(main, ffi::LUA_GCCOUNTB) as usize
         }
     }
 
@@ -175,14 +181,18 @@ impl Vm {
                 ffi::lua_createtable(state, args.len() as c_int, 1);
                 ffi::lua_pushlstring(state, script.as_ptr().cast(), script.len());
                 ffi::lua_rawseti(state, -2, 0);
-                for at in 0..args.len() {
-                    ffi::lua_pushlstring(state, args[at].as_ptr().cast(), args[at].len());
+                for (at, arg) in args.iter().enumerate() {
+                    ffi::lua_pushlstring(state, arg.as_ptr().cast(), arg.len());
                     ffi::lua_rawseti(state, -2, at as ffi::lua_Integer + 1);
                 }
                 ffi::lua_setglobal(state, c"arg".as_ptr());
             })
         };
-        if status == ffi::LUA_OK { Ok(()) } else { Err(errors::out_of_memory(shared).into()) }
+        if status == ffi::LUA_OK {
+            Ok(())
+        } else {
+            Err(errors::out_of_memory(shared).into())
+        }
     }
 
     /// Has modules beside a script found: puts `DIR/?.lua` and `DIR/?/init.lua` on `package.path`.
@@ -202,7 +212,11 @@ impl Vm {
                 ffi::lua_setfield(state, -2, c"path".as_ptr());
             })
         };
-        if status == ffi::LUA_OK { Ok(()) } else { Err(errors::out_of_memory(&self.shared).into()) }
+        if status == ffi::LUA_OK {
+            Ok(())
+        } else {
+            Err(errors::out_of_memory(&self.shared).into())
+        }
     }
 
     /// Runs a chunk to its end. `name` is Lua's chunk name: `@file.lua`, `=(command line)`.
@@ -235,7 +249,9 @@ impl Vm {
         // SAFETY: a fresh thread.
         unsafe { modules::compile(coroutine.state(), &shared, source, name)? };
         let alive = Rc::new(Cell::new(coroutine.state()));
-        let mut result = self.limited(self.drive(coroutine, Rc::clone(&alive), wants_result)).await;
+        let mut result = self
+            .limited(self.drive(coroutine, Rc::clone(&alive), wants_result))
+            .await;
         if let Err(error) = &mut result
             && error.traceback.is_none()
             && !alive.get().is_null()
@@ -251,12 +267,15 @@ impl Vm {
         match shared.stop_reason() {
             Stop::None | Stop::Shutdown => result,
             // Whatever the script made of it, this is why it ended.
-            reason => result.and(Err(errors::stopped(&shared, reason).into())).map_err(|error| {
-                match error.kind.as_str() {
+            reason => result
+                .and(Err(errors::stopped(&shared, reason).into()))
+                .map_err(|error| match error.kind.as_str() {
                     "timeout" | "interrupted" | "exit" => error,
-                    _ => Error { traceback: error.traceback, ..errors::stopped(&shared, reason).into() },
-                }
-            }),
+                    _ => Error {
+                        traceback: error.traceback,
+                        ..errors::stopped(&shared, reason).into()
+                    },
+                }),
         }
     }
 
@@ -293,7 +312,12 @@ impl Vm {
         future: impl Future<Output = T> + 'static,
     ) -> Result<T, Error> {
         let shared = &self.shared;
-        let run = async { shared.run_until(future).await.map_err(|reason| errors::stopped(shared, reason).into()) };
+        let run = async {
+            shared
+                .run_until(future)
+                .await
+                .map_err(|reason| errors::stopped(shared, reason).into())
+        };
         let result = self.limited(run).await;
         coroutines::report_unawaited(shared);
         result
@@ -302,13 +326,17 @@ impl Vm {
     /// Runs a future within the time limit.
     async fn limited<T>(&self, run: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let shared = &self.shared;
-        let Some(timeout) = shared.config.timeout else { return run.await };
+        let Some(timeout) = shared.config.timeout else {
+            return run.await;
+        };
         // For code that never waits; what waits is ended by tokio's timer.
         let deadline = Deadline::start(shared, timeout);
-        let result = tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
-            shared.request_stop(Stop::Timeout);
-            Err(errors::stopped(shared, Stop::Timeout).into())
-        });
+        let result = tokio::time::timeout(timeout, run)
+            .await
+            .unwrap_or_else(|_| {
+                shared.request_stop(Stop::Timeout);
+                Err(errors::stopped(shared, Stop::Timeout).into())
+            });
         drop(deadline);
         result
     }
@@ -343,7 +371,11 @@ impl Vm {
             Err(reason) => {
                 let place = self.shared.inner().stopped_at.take();
                 let error = Error::from(errors::stopped(&self.shared, reason));
-                Err(if place.is_empty() { error } else { error.with_traceback(place) })
+                Err(if place.is_empty() {
+                    error
+                } else {
+                    error.with_traceback(place)
+                })
             }
         }
     }
@@ -375,7 +407,11 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
     // SAFETY: called by Lua; `push` owns nothing when it returns.
     unsafe {
         let vm = of(state);
-        let reason = if vm.wants_stop() { vm.check_stop() } else { Stop::None };
+        let reason = if vm.wants_stop() {
+            vm.check_stop()
+        } else {
+            Stop::None
+        };
         if reason == Stop::None {
             ffi::lua_sethook(state, None, 0, 0);
             return;
@@ -419,15 +455,19 @@ impl Deadline {
         let watched = Arc::clone(&shared);
         let stop = StopShared(vm.clone());
         // A thread of its own: the VM's may be busy with Lua code.
-        let spawned = std::thread::Builder::new().name("assay-deadline".into()).spawn(move || {
-            let stop = stop;
-            let (over, signal) = &*watched;
-            let over = over.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let waited = signal.wait_timeout_while(over, timeout, |over| !*over);
-            if waited.is_ok_and(|(_, result)| result.timed_out()) {
-                stop.0.request_stop(Stop::Timeout);
-            }
-        });
+        let spawned = std::thread::Builder::new()
+            .name("assay-deadline".into())
+            .spawn(move || {
+                let stop = stop;
+                let (over, signal) = &*watched;
+                let over = over
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                let waited = signal.wait_timeout_while(over, timeout, |over| !*over);
+                if waited.is_ok_and(|(_, result)| result.timed_out()) {
+                    stop.0.request_stop(Stop::Timeout);
+                }
+            });
         drop(spawned);
         Self(shared)
     }
@@ -435,7 +475,11 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        *self.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = true;
+        *self
+            .0
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = true;
         self.0.1.notify_all();
     }
 }
@@ -466,9 +510,13 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
             native::fill(state, vm, family);
             set_global(state, family.name.bytes());
         }
-        for (name, functions) in
-            [("json", json::FUNCTIONS), ("env", process::ENV), ("log", process::LOG), ("async", coroutines::FUNCTIONS), ("assert", assert::FUNCTIONS)]
-        {
+        for (name, functions) in [
+            ("json", json::FUNCTIONS),
+            ("env", process::ENV),
+            ("log", process::LOG),
+            ("async", coroutines::FUNCTIONS),
+            ("assert", assert::FUNCTIONS),
+        ] {
             push_natives(state, vm, functions);
             match name {
                 "json" => {
@@ -515,7 +563,11 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
 }
 
 #[allow(unsafe_code)]
-unsafe fn push_natives(state: *mut lua_State, vm: &crate::lua::state::Vm, functions: &'static [Native]) {
+unsafe fn push_natives(
+    state: *mut lua_State,
+    vm: &crate::lua::state::Vm,
+    functions: &'static [Native],
+) {
     // SAFETY: as `install`'s.
     unsafe {
         ffi::lua_createtable(state, 0, functions.len() as c_int + 2);

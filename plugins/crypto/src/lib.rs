@@ -3,9 +3,9 @@
 //! Not here: encryption, certificates, passwords (a KDF is not a hash).
 //!
 //! # Layout
-//! - [`digest`]: `hash`, `hash_file`, `hmac`, `equals`.
-//! - [`random`]: `random`, `random_bytes`, `uuid`.
-//! - [`jwt`]: `jwt_sign`, `jwt_verify`, `jwt_decode`; its `algorithm` signs, its `key` reads keys.
+//! - `digest`: `hash`, `hash_file`, `hmac`, `equals`.
+//! - `random`: `random`, `random_bytes`, `uuid`.
+//! - `jwt`: `jwt_sign`, `jwt_verify`, `jwt_decode`; its `algorithm` signs, its `key` reads keys.
 
 mod digest;
 mod jwt;

@@ -74,7 +74,9 @@ pub fn watch(stop: StopHandle, grace: Duration) -> Result<Watch, Error> {
 /// # Errors
 /// When the handler cannot be installed.
 pub fn keep_broken_pipes() -> Result<(), Error> {
-    signal_hook::flag::register(SIGPIPE, Arc::new(AtomicBool::new(false))).map(drop).map_err(failed)
+    signal_hook::flag::register(SIGPIPE, Arc::new(AtomicBool::new(false)))
+        .map(drop)
+        .map_err(failed)
 }
 
 impl Watch {

@@ -1,5 +1,6 @@
 //! The one module that writes to the terminal.
 
+use std::ffi::{CStr, OsString};
 use std::io::{IsTerminal, Write};
 use std::panic::AssertUnwindSafe;
 
@@ -54,6 +55,39 @@ pub fn contained(run: impl FnOnce() -> u8) -> u8 {
         error(&internal(message, &place.unwrap_or_default()).into());
     }));
     std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(exit::INTERNAL)
+}
+
+/// The arguments without the program's name.
+///
+/// # Safety
+/// As `main` of C gets them.
+#[allow(unsafe_code)]
+pub unsafe fn arguments(
+    count: std::ffi::c_int,
+    values: *const *const std::ffi::c_char,
+) -> Vec<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    (1..usize::try_from(count).unwrap_or(0))
+        .map(|at| {
+            // SAFETY: the caller's promise.
+            let text = unsafe { CStr::from_ptr(*values.add(at)) };
+            OsString::from_vec(text.to_bytes().to_vec())
+        })
+        .collect()
+}
+
+/// Standard input, output and error that the parent closed become `/dev/null`: else the next file that
+/// is opened would take their place, and `print` would write into it.
+#[allow(unsafe_code)]
+pub fn open_standard_files() {
+    for descriptor in 0..3 {
+        // SAFETY: plain calls; the lowest free descriptor is the one that is missing.
+        unsafe {
+            if libc::fcntl(descriptor, libc::F_GETFD) == -1 {
+                libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+            }
+        }
+    }
 }
 
 fn internal(message: &str, place: &str) -> assay::Error {

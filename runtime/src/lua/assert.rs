@@ -9,16 +9,48 @@ use super::state::Vm;
 use super::{bridge, errors, ffi, lua_State};
 
 pub(crate) static FUNCTIONS: &[Native] = &[
-    Native { family: "assert", name: c"eq", run: eq },
-    Native { family: "assert", name: c"ne", run: ne },
-    Native { family: "assert", name: c"gt", run: |frame| unsafe { order(frame, "greater than", c_greater) } },
-    Native { family: "assert", name: c"lt", run: |frame| unsafe { order(frame, "less than", c_less) } },
-    Native { family: "assert", name: c"contains", run: contains },
-    Native { family: "assert", name: c"not_nil", run: not_nil },
-    Native { family: "assert", name: c"matches", run: matches },
+    Native {
+        family: "assert",
+        name: c"eq",
+        run: eq,
+    },
+    Native {
+        family: "assert",
+        name: c"ne",
+        run: ne,
+    },
+    Native {
+        family: "assert",
+        name: c"gt",
+        run: gt,
+    },
+    Native {
+        family: "assert",
+        name: c"lt",
+        run: lt,
+    },
+    Native {
+        family: "assert",
+        name: c"contains",
+        run: contains,
+    },
+    Native {
+        family: "assert",
+        name: c"not_nil",
+        run: not_nil,
+    },
+    Native {
+        family: "assert",
+        name: c"matches",
+        run: matches,
+    },
 ];
 
-static RAISES: Native = Native { family: "assert", name: c"raises", run: |_| Ok(0) };
+static RAISES: Native = Native {
+    family: "assert",
+    name: c"raises",
+    run: |_| Ok(0),
+};
 
 /// Adds what is no native: `raises`, which may wait, and the call itself. Raises.
 pub(crate) unsafe fn install(state: *mut lua_State, vm: &Vm) {
@@ -50,12 +82,12 @@ unsafe extern "C-unwind" fn call(state: *mut lua_State) -> c_int {
 
 /// The failure, with the caller's message in front if there is one.
 unsafe fn failure(frame: &Frame<'_>, message: c_int, what: String) -> Error {
+    if frame.is_none_or_nil(message) {
+        return Error::new("assertion", what);
+    }
     // SAFETY: the frame's.
-    let what = match frame.is_none_or_nil(message) {
-        true => what,
-        false => format!("{}: {what}", unsafe { errors::describe(frame.state, message) }),
-    };
-    Error::new("assertion", what)
+    let message = unsafe { errors::describe(frame.state, message) };
+    Error::new("assertion", format!("{message}: {what}"))
 }
 
 /// An argument as source.
@@ -77,7 +109,11 @@ unsafe fn eq(frame: &Frame<'_>) -> Result<c_int, Error> {
     // SAFETY: the frame's.
     unsafe {
         if let Some(place) = difference(frame)? {
-            let mut what = format!("values differ\n  left:  {}\n  right: {}", shown(frame, 1), shown(frame, 2));
+            let mut what = format!(
+                "values differ\n  left:  {}\n  right: {}",
+                shown(frame, 1),
+                shown(frame, 2)
+            );
             if !place.is_empty() {
                 what.push_str(&format!("\n  first difference at: {place}"));
             }
@@ -91,7 +127,11 @@ unsafe fn ne(frame: &Frame<'_>) -> Result<c_int, Error> {
     // SAFETY: the frame's.
     unsafe {
         if difference(frame)?.is_none() {
-            return Err(failure(frame, 3, format!("values are equal: {}", shown(frame, 1))));
+            return Err(failure(
+                frame,
+                3,
+                format!("values are equal: {}", shown(frame, 1)),
+            ));
         }
     }
     Ok(0)
@@ -125,7 +165,9 @@ unsafe fn same(
             return Ok(false);
         }
         if depth == 0 || ffi::lua_checkstack(state, 6) == 0 {
-            return Err(Error::argument(format!("tables nested deeper than {MAX_DEPTH}, or ones that contain themselves")));
+            return Err(Error::argument(format!(
+                "tables nested deeper than {MAX_DEPTH}, or ones that contain themselves"
+            )));
         }
         let top = ffi::lua_gettop(state);
         let mut count = 0;
@@ -173,7 +215,21 @@ unsafe extern "C-unwind" fn c_greater(state: *mut lua_State) -> c_int {
     1
 }
 
-unsafe fn order(frame: &Frame<'_>, what: &str, compare: ffi::lua_CFunction) -> Result<c_int, Error> {
+unsafe fn gt(frame: &Frame<'_>) -> Result<c_int, Error> {
+    // SAFETY: the frame's.
+    unsafe { order(frame, "greater than", c_greater) }
+}
+
+unsafe fn lt(frame: &Frame<'_>) -> Result<c_int, Error> {
+    // SAFETY: the frame's.
+    unsafe { order(frame, "less than", c_less) }
+}
+
+unsafe fn order(
+    frame: &Frame<'_>,
+    what: &str,
+    compare: ffi::lua_CFunction,
+) -> Result<c_int, Error> {
     // SAFETY: the frame's; comparing is protected.
     unsafe {
         ffi::lua_settop(frame.state, 3);
@@ -181,10 +237,17 @@ unsafe fn order(frame: &Frame<'_>, what: &str, compare: ffi::lua_CFunction) -> R
         ffi::lua_pushvalue(frame.state, 1);
         ffi::lua_pushvalue(frame.state, 2);
         if ffi::lua_pcall(frame.state, 2, 1, 0) != ffi::LUA_OK {
-            return Err(Error::argument(errors::describe(frame.state, ffi::lua_gettop(frame.state))));
+            return Err(Error::argument(errors::describe(
+                frame.state,
+                ffi::lua_gettop(frame.state),
+            )));
         }
         if ffi::lua_toboolean(frame.state, -1) == 0 {
-            let what = format!("expected {} to be {what} {}", shown(frame, 1), shown(frame, 2));
+            let what = format!(
+                "expected {} to be {what} {}",
+                shown(frame, 1),
+                shown(frame, 2)
+            );
             return Err(failure(frame, 3, what));
         }
     }
@@ -196,7 +259,15 @@ unsafe fn contains(frame: &Frame<'_>) -> Result<c_int, Error> {
     if !part.is_empty() && !text.windows(part.len()).any(|window| window == part) {
         // SAFETY: the frame's.
         return Err(unsafe {
-            failure(frame, 3, format!("expected {} to contain {}", shown(frame, 1), shown(frame, 2)))
+            failure(
+                frame,
+                3,
+                format!(
+                    "expected {} to contain {}",
+                    shown(frame, 1),
+                    shown(frame, 2)
+                ),
+            )
         });
     }
     Ok(0)
@@ -217,7 +288,11 @@ unsafe fn matches(frame: &Frame<'_>) -> Result<c_int, Error> {
     unsafe {
         ffi::lua_settop(frame.state, 3);
         if !find(frame.state, 1, 2)? {
-            let what = format!("expected {} to match the pattern {}", shown(frame, 1), shown(frame, 2));
+            let what = format!(
+                "expected {} to match the pattern {}",
+                shown(frame, 1),
+                shown(frame, 2)
+            );
             return Err(failure(frame, 3, what));
         }
     }
@@ -265,12 +340,20 @@ unsafe extern "C-unwind" fn raises(state: *mut lua_State) -> c_int {
     }
 }
 
-unsafe extern "C-unwind" fn raised(state: *mut lua_State, status: c_int, _: ffi::lua_KContext) -> c_int {
+unsafe extern "C-unwind" fn raised(
+    state: *mut lua_State,
+    status: c_int,
+    _: ffi::lua_KContext,
+) -> c_int {
     // SAFETY: as above.
     unsafe {
         let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
         let good = status == ffi::LUA_OK || status == ffi::LUA_YIELD;
-        if check(state, vm, good) { 1 } else { ffi::lua_error(state) }
+        if check(state, vm, good) {
+            1
+        } else {
+            ffi::lua_error(state)
+        }
     }
 }
 
@@ -278,10 +361,16 @@ unsafe extern "C-unwind" fn raised(state: *mut lua_State, status: c_int, _: ffi:
 unsafe fn check(state: *mut lua_State, vm: &Vm, returned: bool) -> bool {
     // SAFETY: function, pattern, and the error if one was raised.
     unsafe {
-        let frame = Frame { state, vm, nargs: 2 };
+        let frame = Frame {
+            state,
+            vm,
+            nargs: 2,
+        };
         let result = if returned {
             match frame.type_name(1) {
-                "function" | "table" | "userdata" => Err(Error::new("assertion", "expected an error, got none")),
+                "function" | "table" | "userdata" => {
+                    Err(Error::new("assertion", "expected an error, got none"))
+                }
                 _ => Err(frame.expected(1, "function")),
             }
         } else if frame.is_none_or_nil(2) {
@@ -315,7 +404,10 @@ unsafe fn matches_error(frame: &Frame<'_>) -> Result<(), Error> {
             true => Ok(()),
             false => Err(Error::new(
                 "assertion",
-                format!("expected an error that matches {}, got: {message}", shown(frame, 2)),
+                format!(
+                    "expected an error that matches {}, got: {message}",
+                    shown(frame, 2)
+                ),
             )),
         }
     }

@@ -68,7 +68,11 @@ unsafe extern "C-unwind" fn trampoline(state: *mut lua_State) -> c_int {
     unsafe {
         let (bound, vm) = upvalues(state);
         let flags = (*bound.desc).flags;
-        let slot = if flags & abi::flag::ASYNC != 0 { task::reserve(state, vm) } else { std::ptr::null_mut() };
+        let slot = if flags & abi::flag::ASYNC != 0 {
+            task::reserve(state, vm)
+        } else {
+            std::ptr::null_mut()
+        };
         match call(state, vm, bound, slot) {
             abi::OK => 1,
             abi::PENDING => task::wait(state, slot),
@@ -92,7 +96,14 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub fn new(state: *mut lua_State, vm: &Vm, bound: Bound) -> Self {
-        Self { ret: Ret { set }, state, vm, bound, set: false, failed: false }
+        Self {
+            ret: Ret { set },
+            state,
+            vm,
+            bound,
+            set: false,
+            failed: false,
+        }
     }
 
     pub fn ret(&mut self) -> *mut Ret {
@@ -112,7 +123,11 @@ impl Slot {
                     _ => self.fail(&Error::new("error", "failed without saying why")),
                 }
             }
-            if self.failed || status != abi::OK { abi::ERR } else { abi::OK }
+            if self.failed || status != abi::OK {
+                abi::ERR
+            } else {
+                abi::OK
+            }
         }
     }
 
@@ -194,7 +209,10 @@ unsafe fn call(state: *mut lua_State, vm: &Vm, bound: Bound, pending: *mut task:
             this,
             vm: vm.header(),
             ret: slot.ret(),
-            task: Task { data: std::ptr::null_mut(), vt: std::ptr::null() },
+            task: Task {
+                data: std::ptr::null_mut(),
+                vt: std::ptr::null(),
+            },
         };
         let mut status = ((*bound.desc).call)(&mut block);
         inner.current.set(before);
@@ -205,7 +223,10 @@ unsafe fn call(state: *mut lua_State, vm: &Vm, bound: Bound, pending: *mut task:
         if status == abi::PENDING {
             if pending.is_null() {
                 task::drop_task(block.task);
-                slot.fail(&Error::new("internal", "a function not declared `async` went pending"));
+                slot.fail(&Error::new(
+                    "internal",
+                    "a function not declared `async` went pending",
+                ));
                 return abi::ERR;
             }
             (*pending).task = block.task;
@@ -269,13 +290,21 @@ pub(crate) unsafe fn to_val(
                 if integral != 0 && ffi::lua_isinteger(state, index) != 0 {
                     return Ok(Val::int(int));
                 }
-                Ok(Val::float(ffi::lua_tonumberx(state, index, std::ptr::null_mut())))
+                Ok(Val::float(ffi::lua_tonumberx(
+                    state,
+                    index,
+                    std::ptr::null_mut(),
+                )))
             }
             ffi::LUA_TSTRING => {
                 let mut len = 0;
                 let bytes = ffi::lua_tolstring(state, index, &mut len);
                 match u32::try_from(len) {
-                    Ok(len) => Ok(Val { tag: tag::STR, len, u: ValU { s: bytes.cast() } }),
+                    Ok(len) => Ok(Val {
+                        tag: tag::STR,
+                        len,
+                        u: ValU { s: bytes.cast() },
+                    }),
                     Err(_) => Err(too_long(len)),
                 }
             }
@@ -305,14 +334,22 @@ unsafe fn other_to_val(
             ffi::LUA_TFUNCTION => {
                 let function = task::keep_function(state, vm, index)?;
                 (*vm.inner().scratch.get()).keep(function);
-                Val { tag: tag::FUNC, len: 0, u: ValU { fun: function } }
+                Val {
+                    tag: tag::FUNC,
+                    len: 0,
+                    u: ValU { fun: function },
+                }
             }
             ffi::LUA_TUSERDATA => {
                 let header = object::get(state, index);
                 if header.is_null() {
                     return Err(Error::argument("a userdata that is no object of a plugin"));
                 }
-                Val { tag: tag::OBJECT, len: 0, u: ValU { o: header } }
+                Val {
+                    tag: tag::OBJECT,
+                    len: 0,
+                    u: ValU { o: header },
+                }
             }
             ffi::LUA_TLIGHTUSERDATA if ffi::lua_touserdata(state, index).is_null() => Val::NULL,
             other => {
@@ -349,8 +386,13 @@ unsafe fn table_to_val(
         ffi::lua_settop(state, top);
         let (tag, len) = result?;
         let values = (*scratch).finish(start);
-        let len = u32::try_from(len).map_err(|_| Error::argument("a table of over 4 billion entries"))?;
-        Ok(Val { tag, len, u: ValU { l: values } })
+        let len =
+            u32::try_from(len).map_err(|_| Error::argument("a table of over 4 billion entries"))?;
+        Ok(Val {
+            tag,
+            len,
+            u: ValU { l: values },
+        })
     }
 }
 
@@ -445,7 +487,11 @@ pub(crate) unsafe fn is_marked(state: *mut lua_State, index: c_int, key: &'stati
         if ffi::lua_getmetatable(state, index) == 0 {
             return false;
         }
-        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, std::ptr::from_ref(key).cast());
+        ffi::lua_rawgetp(
+            state,
+            ffi::LUA_REGISTRYINDEX,
+            std::ptr::from_ref(key).cast(),
+        );
         let same = ffi::lua_rawequal(state, -1, -2) != 0;
         ffi::lua_pop(state, 2);
         same
@@ -456,7 +502,11 @@ pub(crate) unsafe fn is_marked(state: *mut lua_State, index: c_int, key: &'stati
 pub(crate) unsafe fn mark(state: *mut lua_State, key: &'static u8) {
     // SAFETY: as `to_val`'s, with a table on top.
     unsafe {
-        ffi::lua_rawgetp(state, ffi::LUA_REGISTRYINDEX, std::ptr::from_ref(key).cast());
+        ffi::lua_rawgetp(
+            state,
+            ffi::LUA_REGISTRYINDEX,
+            std::ptr::from_ref(key).cast(),
+        );
         ffi::lua_setmetatable(state, -2);
     }
 }
@@ -519,13 +569,7 @@ pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, val: &Val, bound: Opti
     unsafe { push_nested(state, vm, val, bound, MAX_DEPTH as u32) }
 }
 
-unsafe fn push_nested(
-    state: *mut lua_State,
-    vm: &Vm,
-    val: &Val,
-    bound: Option<Bound>,
-    depth: u32,
-) {
+unsafe fn push_nested(state: *mut lua_State, vm: &Vm, val: &Val, bound: Option<Bound>, depth: u32) {
     let Val { tag, len, u } = *val;
     // SAFETY: the value is live, and its tag says which field is set. No frame here owns anything.
     unsafe {
@@ -559,7 +603,11 @@ unsafe fn push_nested(
             tag::BUF => push_buffer(state, vm, u.buf),
             tag::ERROR => errors::push_record(state, vm, val, bound),
             unknown => {
-                ffi::luaL_error(state, c"a value of unknown tag %d: update assay".as_ptr(), unknown as c_int);
+                ffi::luaL_error(
+                    state,
+                    c"a value of unknown tag %d: update assay".as_ptr(),
+                    unknown as c_int,
+                );
             }
         }
     }
@@ -570,7 +618,11 @@ unsafe fn room(state: *mut lua_State, depth: u32) {
     // SAFETY: an open state in protected mode.
     unsafe {
         if depth == 0 {
-            ffi::luaL_error(state, c"a value nested deeper than %d".as_ptr(), MAX_DEPTH as c_int);
+            ffi::luaL_error(
+                state,
+                c"a value nested deeper than %d".as_ptr(),
+                MAX_DEPTH as c_int,
+            );
         }
         ffi::luaL_checkstack(state, 6, c"value nested too deep".as_ptr());
     }
@@ -623,7 +675,9 @@ unsafe fn push_buffer(state: *mut lua_State, vm: &Vm, buffer: *const abi::BufHdr
         };
         let over = || {
             let used = ffi::lua_gc(state, ffi::LUA_GCCOUNT) as usize * 1024;
-            used.saturating_add(inner.external.get()).saturating_add(len) > limit
+            used.saturating_add(inner.external.get())
+                .saturating_add(len)
+                > limit
         };
         if over() {
             ffi::lua_gc(state, ffi::LUA_GCCOLLECT);

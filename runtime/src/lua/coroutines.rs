@@ -20,8 +20,16 @@ use super::task::{Cancel, Coroutine, Ended, is_waiting, push_waiting};
 use super::{errors, ffi, lua_State};
 
 pub(crate) static FUNCTIONS: &[Native] = &[
-    Native { family: "async", name: c"spawn", run: spawn },
-    Native { family: "async", name: c"spawn_interval", run: spawn_interval },
+    Native {
+        family: "async",
+        name: c"spawn",
+        run: spawn,
+    },
+    Native {
+        family: "async",
+        name: c"spawn_interval",
+        run: spawn_interval,
+    },
 ];
 
 /// The functions that wait: `lua_CFunction`s of their own, since they yield.
@@ -60,7 +68,10 @@ impl Spawned {
         if let Some(error) = error
             && !self.awaited.get()
         {
-            vm.inner().unawaited.borrow_mut().push((Rc::clone(self), error));
+            vm.inner()
+                .unawaited
+                .borrow_mut()
+                .push((Rc::clone(self), error));
         }
     }
 
@@ -179,7 +190,9 @@ fn origin(state: *mut lua_State) -> String {
 pub(crate) fn report(vm: &Vm) {
     report_unawaited(vm);
     for origin in vm.inner().spawned.borrow().values() {
-        let message = format!("the script ended while a task spawned at {origin} was still running: it was cancelled");
+        let message = format!(
+            "the script ended while a task spawned at {origin} was still running: it was cancelled"
+        );
         vm.config.log.write(level::WARN, &message, None);
     }
 }
@@ -212,7 +225,8 @@ unsafe fn spawn_interval(frame: &Frame<'_>) -> Result<c_int, Error> {
     frame.callable(2)?;
     // SAFETY: the frame's state; the function is kept in the registry while the task lives.
     unsafe {
-        let reference = super::object::keep(frame.state, 2).ok_or_else(|| errors::out_of_memory(frame.vm))?;
+        let reference =
+            super::object::keep(frame.state, 2).ok_or_else(|| errors::out_of_memory(frame.vm))?;
         let origin = origin(frame.state);
         let spawned = Rc::new(Spawned {
             origin: origin.clone(),
@@ -222,7 +236,12 @@ unsafe fn spawn_interval(frame: &Frame<'_>) -> Result<c_int, Error> {
             awaited: Cell::new(false),
         });
         let this = Rc::clone(&spawned);
-        let ticker = Ticker { vm: frame.vm.to_ref(), reference, every, origin };
+        let ticker = Ticker {
+            vm: frame.vm.to_ref(),
+            reference,
+            every,
+            origin,
+        };
         let running = Running::new(frame.vm, &spawned.origin);
         let vm_ref = frame.vm.to_ref();
         frame.vm.spawn(Box::pin(async move {
@@ -245,12 +264,15 @@ impl Ticker {
     async fn run(self) {
         loop {
             tokio::time::sleep(self.every).await;
-            let coroutine = Coroutine::new(&self.vm).map(|coroutine| {
+            let coroutine = Coroutine::new(&self.vm).inspect(|coroutine| {
                 // SAFETY: a fresh thread has room for a value.
                 unsafe {
-                    ffi::lua_rawgeti(coroutine.state(), ffi::LUA_REGISTRYINDEX, self.reference.into());
+                    ffi::lua_rawgeti(
+                        coroutine.state(),
+                        ffi::LUA_REGISTRYINDEX,
+                        self.reference.into(),
+                    );
                 }
-                coroutine
             });
             let error = match coroutine {
                 Ok(mut coroutine) => match (&mut coroutine).await {
@@ -295,7 +317,11 @@ unsafe fn push_handle(frame: &Frame<'_>, spawned: HandleBox) -> Result<c_int, Er
         let mut taken = false;
         let flag: *mut bool = &mut taken;
         ffi::lua_settop(frame.state, 0);
-        let mut job = HandleJob { pointer, vm, taken: flag };
+        let mut job = HandleJob {
+            pointer,
+            vm,
+            taken: flag,
+        };
         ffi::lua_pushcfunction(frame.state, handle_job);
         ffi::lua_pushlightuserdata(frame.state, (&raw mut job).cast::<c_void>());
         let status = ffi::lua_pcall(frame.state, 1, 1, 0);
@@ -320,14 +346,18 @@ unsafe extern "C-unwind" fn handle_job(state: *mut lua_State) -> c_int {
     unsafe {
         let job = &*ffi::lua_touserdata(state, 1).cast::<HandleJob>();
         ffi::lua_createtable(state, 0, 2);
-        let userdata = ffi::lua_newuserdatauv(state, size_of::<*const Spawned>(), 0).cast::<*const Spawned>();
+        let userdata =
+            ffi::lua_newuserdatauv(state, size_of::<*const Spawned>(), 0).cast::<*const Spawned>();
         ffi::lua_createtable(state, 0, 1);
         ffi::lua_pushcfunction(state, drop_handle);
         ffi::lua_setfield(state, -2, c"__gc".as_ptr());
         userdata.write(job.pointer);
         ffi::lua_setmetatable(state, -2);
         *job.taken = true;
-        for (name, function) in [(c"await", await_ as ffi::lua_CFunction), (c"cancel", cancel)] {
+        for (name, function) in [
+            (c"await", await_ as ffi::lua_CFunction),
+            (c"cancel", cancel),
+        ] {
             ffi::lua_pushvalue(state, -1);
             ffi::lua_pushlightuserdata(state, job.vm.cast_mut().cast());
             ffi::lua_pushcclosure(state, function, 2);
@@ -340,14 +370,19 @@ unsafe extern "C-unwind" fn handle_job(state: *mut lua_State) -> c_int {
 
 unsafe extern "C-unwind" fn drop_handle(state: *mut lua_State) -> c_int {
     // SAFETY: collected once.
-    unsafe { drop(Rc::from_raw(*ffi::lua_touserdata(state, 1).cast::<*const Spawned>())) };
+    unsafe {
+        drop(Rc::from_raw(
+            *ffi::lua_touserdata(state, 1).cast::<*const Spawned>(),
+        ))
+    };
     0
 }
 
 unsafe extern "C-unwind" fn cancel(state: *mut lua_State) -> c_int {
     // SAFETY: a closure of `handle_job`.
     unsafe {
-        let spawned = *ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<*const Spawned>();
+        let spawned =
+            *ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<*const Spawned>();
         (*spawned).cancel();
     }
     0
@@ -401,7 +436,11 @@ impl Group {
         {
             return Poll::Ready(Outcome::TimedOut);
         }
-        if pending { Poll::Pending } else { Poll::Ready(Outcome::List) }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(Outcome::List)
+        }
     }
 }
 
@@ -421,9 +460,15 @@ unsafe extern "C-unwind" fn await_(state: *mut lua_State) -> c_int {
         let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(2)).cast::<Vm>();
         ffi::lua_settop(state, 0);
         let slot = reserve(state);
-        let spawned = *ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<*const Spawned>();
+        let spawned =
+            *ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<*const Spawned>();
         Rc::increment_strong_count(spawned);
-        let group = Group { members: vec![Rc::from_raw(spawned)], mode: Mode::Await, timer: None, limit: 0.0 };
+        let group = Group {
+            members: vec![Rc::from_raw(spawned)],
+            mode: Mode::Await,
+            timer: None,
+            limit: 0.0,
+        };
         *slot = Box::into_raw(Box::new(group));
         wait(state, vm)
     }
@@ -461,11 +506,29 @@ unsafe fn gather(state: *mut lua_State, mode: Mode) -> c_int {
 }
 
 /// Starts the group's members; false when an error is on top. Index 1 is the reserved slot.
-unsafe fn prepare(state: *mut lua_State, vm: &Vm, nargs: c_int, mode: Mode, slot: *mut *mut Group) -> bool {
+unsafe fn prepare(
+    state: *mut lua_State,
+    vm: &Vm,
+    nargs: c_int,
+    mode: Mode,
+    slot: *mut *mut Group,
+) -> bool {
     static NAMES: [Native; 3] = [
-        Native { family: "async", name: c"all", run: |_| Ok(0) },
-        Native { family: "async", name: c"race", run: |_| Ok(0) },
-        Native { family: "async", name: c"timeout", run: |_| Ok(0) },
+        Native {
+            family: "async",
+            name: c"all",
+            run: |_| Ok(0),
+        },
+        Native {
+            family: "async",
+            name: c"race",
+            run: |_| Ok(0),
+        },
+        Native {
+            family: "async",
+            name: c"timeout",
+            run: |_| Ok(0),
+        },
     ];
     // SAFETY: as `gather`'s.
     unsafe {
@@ -487,12 +550,26 @@ unsafe fn prepare(state: *mut lua_State, vm: &Vm, nargs: c_int, mode: Mode, slot
     }
 }
 
-unsafe fn members(state: *mut lua_State, vm: &Vm, nargs: c_int, mode: Mode) -> Result<Group, Error> {
-    let mut group = Group { members: Vec::new(), mode, timer: None, limit: 0.0 };
+unsafe fn members(
+    state: *mut lua_State,
+    vm: &Vm,
+    nargs: c_int,
+    mode: Mode,
+) -> Result<Group, Error> {
+    let mut group = Group {
+        members: Vec::new(),
+        mode,
+        timer: None,
+        limit: 0.0,
+    };
     // SAFETY: as `gather`'s. Arguments are numbered from 1, and one up on the stack.
     unsafe {
         // A frame whose indices are the stack's.
-        let frame = Frame { state, vm, nargs: nargs + 1 };
+        let frame = Frame {
+            state,
+            vm,
+            nargs: nargs + 1,
+        };
         let shift = |error: Error| -> Error { renumber(&error) };
         if mode == Mode::Timeout {
             let limit = seconds(&frame, 2).map_err(shift)?;
@@ -509,12 +586,18 @@ unsafe fn members(state: *mut lua_State, vm: &Vm, nargs: c_int, mode: Mode) -> R
         }
         let count = ffi::lua_rawlen(state, 2);
         if count == 0 && mode == Mode::Race {
-            return Err(Error::argument("argument 1: expected at least one function"));
+            return Err(Error::argument(
+                "argument 1: expected at least one function",
+            ));
         }
         for at in 1..=count {
             ffi::lua_settop(state, 2);
             ffi::lua_rawgeti(state, 2, at as ffi::lua_Integer);
-            let top = Frame { state, vm, nargs: 3 };
+            let top = Frame {
+                state,
+                vm,
+                nargs: 3,
+            };
             if top.callable(3).is_err() {
                 return Err(Error::argument(format!(
                     "argument 1: item {at}: expected function, got {}",
@@ -532,7 +615,11 @@ unsafe fn members(state: *mut lua_State, vm: &Vm, nargs: c_int, mode: Mode) -> R
 /// The slot below moved every argument up by one.
 fn renumber(error: &Error) -> Error {
     let message = error.message().replacen("argument 2", "argument 1", 1);
-    let message = if message == error.message() { message.replacen("argument 3", "argument 2", 1) } else { message };
+    let message = if message == error.message() {
+        message.replacen("argument 3", "argument 2", 1)
+    } else {
+        message
+    };
     Error::argument(message)
 }
 
@@ -569,7 +656,11 @@ unsafe fn wait(state: *mut lua_State, vm: &Vm) -> c_int {
     // SAFETY: called with nothing owned.
     unsafe {
         ffi::lua_toclose(state, 1);
-        go_on(state, ffi::LUA_OK, std::ptr::from_ref(vm) as ffi::lua_KContext)
+        go_on(
+            state,
+            ffi::LUA_OK,
+            std::ptr::from_ref(vm) as ffi::lua_KContext,
+        )
     }
 }
 
@@ -607,8 +698,16 @@ unsafe fn step(state: *mut lua_State, vm: &Vm) -> Step {
         for member in &group.members {
             member.awaited.set(true);
         }
-        let Some(waker) = vm.inner().waker.get().filter(|_| ffi::lua_isyieldable(state) != 0) else {
-            let error = Error::new("yield", "async: cannot wait here: the caller is a C function, such as table.sort or string.gsub, or a metamethod called by one");
+        let Some(waker) = vm
+            .inner()
+            .waker
+            .get()
+            .filter(|_| ffi::lua_isyieldable(state) != 0)
+        else {
+            let error = Error::new(
+                "yield",
+                "async: cannot wait here: the caller is a C function, such as table.sort or string.gsub, or a metamethod called by one",
+            );
             errors::push(state, vm, &error, None);
             return Step::Error;
         };
@@ -617,15 +716,25 @@ unsafe fn step(state: *mut lua_State, vm: &Vm) -> Step {
             Poll::Pending => Step::Pending,
             Poll::Ready(Outcome::List) => Step::List,
             Poll::Ready(Outcome::TimedOut) => {
-                let error = Error::new("timeout", format!("async.timeout: not done within {} s", group.limit));
+                let error = Error::new(
+                    "timeout",
+                    format!("async.timeout: not done within {} s", group.limit),
+                );
                 errors::push(state, vm, &error, None);
                 Step::Error
             }
             Poll::Ready(Outcome::One(at)) => {
                 let end = group.members[at].end.borrow();
-                let Some(End::Returned(coroutine, count)) = &*end else { return Step::Results(0) };
+                let Some(End::Returned(coroutine, count)) = &*end else {
+                    return Step::Results(0);
+                };
                 if ffi::lua_checkstack(state, *count + 4) == 0 {
-                    errors::push(state, vm, &Error::new("stack", "async: the Lua stack is full"), None);
+                    errors::push(
+                        state,
+                        vm,
+                        &Error::new("stack", "async: the Lua stack is full"),
+                        None,
+                    );
                     return Step::Error;
                 }
                 copy(coroutine.state(), state, *count);
@@ -724,7 +833,11 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     }
 }
 
-unsafe extern "C-unwind" fn resume_on(state: *mut lua_State, _: c_int, _: ffi::lua_KContext) -> c_int {
+unsafe extern "C-unwind" fn resume_on(
+    state: *mut lua_State,
+    _: c_int,
+    _: ffi::lua_KContext,
+) -> c_int {
     // SAFETY: resumed where it left; the thread is at index 1.
     unsafe {
         ffi::lua_settop(state, 1);
@@ -781,14 +894,19 @@ unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
         }
         ffi::lua_xmove(state, thread, nargs);
         let mut results = 0;
-        let status = super::interrupt::resume(crate::vm::of(state), thread, state, nargs, &mut results);
+        let status =
+            super::interrupt::resume(crate::vm::of(state), thread, state, nargs, &mut results);
         let stopped = status == ffi::LUA_YIELD && results == 0 && crate::vm::of(state).wants_stop();
         if stopped || status == ffi::LUA_YIELD && is_waiting(thread, results) {
             ffi::lua_pop(thread, results);
             if ffi::lua_isyieldable(state) == 0 {
                 ffi::lua_closethread(thread, state);
                 ffi::lua_settop(thread, 0);
-                ffi::lua_pushstring(state, c"a coroutine cannot wait here: its resumer was called by a C function".as_ptr());
+                ffi::lua_pushstring(
+                    state,
+                    c"a coroutine cannot wait here: its resumer was called by a C function"
+                        .as_ptr(),
+                );
                 return Drive::Failed;
             }
             return Drive::Waiting;
@@ -834,7 +952,11 @@ unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
     }
 }
 
-unsafe extern "C-unwind" fn wrapped_on(state: *mut lua_State, _: c_int, _: ffi::lua_KContext) -> c_int {
+unsafe extern "C-unwind" fn wrapped_on(
+    state: *mut lua_State,
+    _: c_int,
+    _: ffi::lua_KContext,
+) -> c_int {
     // SAFETY: as above.
     unsafe {
         ffi::lua_settop(state, 0);

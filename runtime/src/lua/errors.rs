@@ -52,7 +52,10 @@ pub(crate) unsafe fn push_record(state: *mut lua_State, vm: &Vm, val: &Val, boun
         let pairs = val.u.l;
         for at in 0..val.len as usize {
             let value = &*pairs.add(2 * at + 1);
-            if value.tag == tag::OBJECT && is(&*pairs.add(2 * at), b"value") && object::push_lua_value(state, vm, value.u.o) {
+            if value.tag == tag::OBJECT
+                && is(&*pairs.add(2 * at), b"value")
+                && object::push_lua_value(state, vm, value.u.o)
+            {
                 return;
             }
         }
@@ -87,8 +90,7 @@ pub(crate) unsafe fn push_record(state: *mut lua_State, vm: &Vm, val: &Val, boun
 
 unsafe fn is(key: &Val, name: &[u8]) -> bool {
     // SAFETY: the tag says that it is a string.
-    key.tag == tag::STR
-        && unsafe { std::slice::from_raw_parts(key.u.s, key.len as usize) } == name
+    key.tag == tag::STR && unsafe { std::slice::from_raw_parts(key.u.s, key.len as usize) } == name
 }
 
 unsafe fn push_name(state: *mut lua_State, bound: Bound) {
@@ -99,7 +101,14 @@ unsafe fn push_name(state: *mut lua_State, bound: Bound) {
         if name.bytes() == b"__call" {
             return;
         }
-        ffi::lua_pushstring(state, if bound.method { c":".as_ptr() } else { c".".as_ptr() });
+        ffi::lua_pushstring(
+            state,
+            if bound.method {
+                c":".as_ptr()
+            } else {
+                c".".as_ptr()
+            },
+        );
         ffi::lua_pushlstring(state, name.ptr.cast(), name.len);
         ffi::lua_concat(state, 3);
     }
@@ -116,7 +125,12 @@ unsafe fn push_source(state: *mut lua_State) {
             }
             ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut info);
             if info.currentline > 0 {
-                ffi::lua_pushfstring(state, c"%s:%d".as_ptr(), info.short_src.as_ptr(), info.currentline);
+                ffi::lua_pushfstring(
+                    state,
+                    c"%s:%d".as_ptr(),
+                    info.short_src.as_ptr(),
+                    info.currentline,
+                );
                 return;
             }
         }
@@ -155,7 +169,8 @@ pub(crate) unsafe fn replace_failure(
             ffi::lua_pop(state, 1);
             return push(state, vm, &out_of_memory(vm).context(bound.name()), None);
         }
-        let text = String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len)).into_owned();
+        let text = String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len))
+            .into_owned();
         ffi::lua_pop(state, 1);
         push(state, vm, &Error::new("value", text), bound);
     }
@@ -164,8 +179,17 @@ pub(crate) unsafe fn replace_failure(
 /// The error that the memory limit raises, with the way out.
 pub(crate) fn out_of_memory(vm: &Vm) -> Error {
     let limit = vm.inner().limit.get();
-    Error::new("memory", format!("not enough memory (the limit is {})", crate::vm::display_size(limit)))
-        .hint(format!("raise it: --memory-limit={}", crate::vm::display_size(limit.saturating_mul(2))))
+    Error::new(
+        "memory",
+        format!(
+            "not enough memory (the limit is {})",
+            crate::vm::display_size(limit)
+        ),
+    )
+    .hint(format!(
+        "raise it: --memory-limit={}",
+        crate::vm::display_size(limit.saturating_mul(2))
+    ))
 }
 
 /// The error that the hook raises.
@@ -196,7 +220,9 @@ pub(crate) unsafe fn to_val(
         let mut pairs: Vec<(&'static str, Box<dyn IntoVal>)> = Vec::with_capacity(6);
         match read(state, vm, index) {
             Raised::Record(record) => pairs.extend(
-                record.into_iter().map(|(key, value)| (key, Box::new(value) as Box<dyn IntoVal>)),
+                record
+                    .into_iter()
+                    .map(|(key, value)| (key, Box::new(value) as Box<dyn IntoVal>)),
             ),
             Raised::Message(message) => {
                 pairs.push(("kind", Box::new("error")));
@@ -215,7 +241,13 @@ pub(crate) unsafe fn to_val(
             values.push(arena.own(value).unwrap_or(Val::NIL));
         }
         let len = (values.len() / 2) as u32;
-        Val { tag: tag::ERROR, len, u: ValU { l: arena.values(values) } }
+        Val {
+            tag: tag::ERROR,
+            len,
+            u: ValU {
+                l: arena.values(values),
+            },
+        }
     }
 }
 
@@ -249,7 +281,10 @@ unsafe fn read_table(state: *mut lua_State, vm: &Vm, index: c_int) -> Raised {
     unsafe {
         if let Ok(val) = bridge::to_val(state, vm, index, MAX_DEPTH) {
             let view = View::new(&val);
-            if view.get("message").is_some_and(|message| message.as_bytes().is_some()) {
+            if view
+                .get("message")
+                .is_some_and(|message| message.as_bytes().is_some())
+            {
                 let fields = FIELDS.iter().filter_map(|&field| {
                     let value = view.get(field)?.to_value().ok()?;
                     Some((field, value))
@@ -318,8 +353,14 @@ const SHORT: usize = 56;
 
 /// Puts the full name of a file where Lua cut it, so that messages name files that can be opened.
 pub(crate) fn with_full_name(text: String, file: &str) -> String {
-    match file.len().checked_sub(SHORT).and_then(|start| file.get(start..)) {
-        Some(tail) if file.len() > SHORT + 3 && text.contains("...") => text.replace(&format!("...{tail}"), file),
+    match file
+        .len()
+        .checked_sub(SHORT)
+        .and_then(|start| file.get(start..))
+    {
+        Some(tail) if file.len() > SHORT + 3 && text.contains("...") => {
+            text.replace(&format!("...{tail}"), file)
+        }
         _ => text,
     }
 }

@@ -65,7 +65,9 @@ unsafe extern "C" fn log(vm: *const VmHdr, level: u32, message: Str, fields: *co
 unsafe extern "C" fn allowed(vm: *const VmHdr, permission: Str, target: Str) -> i32 {
     // SAFETY: as above.
     unsafe {
-        let Some(vm) = vm.cast::<Vm>().as_ref() else { return 1 };
+        let Some(vm) = vm.cast::<Vm>().as_ref() else {
+            return 1;
+        };
         i32::from((vm.config.allowed)(permission.text(), target.text()))
     }
 }
@@ -98,7 +100,11 @@ unsafe extern "C" fn io_poll(io: *mut c_void, direction: u32, waker: *const Wake
         1 => io.poll_read_ready(&mut cx).map(drop_guard),
         _ => io.poll_write_ready(&mut cx).map(drop_guard),
     };
-    if ready.is_pending() { abi::PENDING } else { abi::OK }
+    if ready.is_pending() {
+        abi::PENDING
+    } else {
+        abi::OK
+    }
 }
 
 /// A failed poll is reported as ready: the operation itself will say what is wrong.
@@ -144,14 +150,21 @@ unsafe extern "C" fn timer_new(nanos: u64) -> *mut c_void {
 
 unsafe fn timer<'a>(timer: *mut c_void) -> Option<Pin<&'a mut Sleep>> {
     // SAFETY: what `timer_new` made, and pinned there.
-    unsafe { timer.cast::<Sleep>().as_mut().map(|timer| Pin::new_unchecked(timer)) }
+    unsafe {
+        timer
+            .cast::<Sleep>()
+            .as_mut()
+            .map(|timer| Pin::new_unchecked(timer))
+    }
 }
 
 unsafe extern "C" fn timer_poll(this: *mut c_void, waker: *const WakerHdr) -> i32 {
     // SAFETY: as above; the waker is lent for the call.
     unsafe {
         let waker = borrow_waker(waker);
-        let Some(timer) = timer(this) else { return abi::OK };
+        let Some(timer) = timer(this) else {
+            return abi::OK;
+        };
         match std::future::Future::poll(timer, &mut Context::from_waker(&waker)) {
             Poll::Pending => abi::PENDING,
             Poll::Ready(()) => abi::OK,
@@ -179,7 +192,11 @@ unsafe extern "C" fn spawn(vm: *const VmHdr, task: Task) {
         // SAFETY: a live task, dropped once.
         return unsafe { drop_task(task) };
     };
-    let mut spawned = Spawned { task, waker: None, vm };
+    let mut spawned = Spawned {
+        task,
+        waker: None,
+        vm,
+    };
     vm.spawn(Box::pin(std::future::poll_fn(move |cx| spawned.poll(cx))));
 }
 
@@ -204,21 +221,39 @@ unsafe extern "C" fn log_error(ret: *mut Ret, val: *const Val) {
         let view = View::new(&*val);
         if let Some(message) = view.get("message").and_then(View::as_bytes) {
             let message = String::from_utf8_lossy(message);
-            (*this.vm).config.log.write(abi::level::ERROR, &message, None);
+            (*this.vm)
+                .config
+                .log
+                .write(abi::level::ERROR, &message, None);
         }
     }
 }
 
 impl Spawned {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             self.waker = Some(WakerHandle::new(cx.waker()));
         }
-        let waker = self.waker.as_ref().map_or(std::ptr::null(), WakerHandle::as_ptr);
-        let mut ret = LogError { ret: Ret { set: log_error }, vm: self.vm };
+        let waker = self
+            .waker
+            .as_ref()
+            .map_or(std::ptr::null(), WakerHandle::as_ptr);
+        let mut ret = LogError {
+            ret: Ret { set: log_error },
+            vm: self.vm,
+        };
         // SAFETY: a live task, polled on the VM's thread.
-        let status = unsafe { ((*self.task.vt).poll)(self.task.data, waker, (&raw mut ret).cast()) };
-        if status == abi::PENDING { Poll::Pending } else { Poll::Ready(()) }
+        let status =
+            unsafe { ((*self.task.vt).poll)(self.task.data, waker, (&raw mut ret).cast()) };
+        if status == abi::PENDING {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     }
 }
 
@@ -243,7 +278,11 @@ pub(crate) fn init(plugin: &'static abi::PluginDecl) -> Result<(), Error> {
         // SAFETY: `ret` is the first field of a `Failure`; the value is lent.
         unsafe {
             let view = View::new(&*val);
-            let text = |key| view.get(key).and_then(View::as_bytes).map(|b| String::from_utf8_lossy(b).into_owned());
+            let text = |key| {
+                view.get(key)
+                    .and_then(View::as_bytes)
+                    .map(|b| String::from_utf8_lossy(b).into_owned())
+            };
             let mut error = Error::new("init", text("message").unwrap_or_else(|| "failed".into()));
             if let Some(hint) = text("hint") {
                 error = error.hint(hint);
@@ -251,7 +290,10 @@ pub(crate) fn init(plugin: &'static abi::PluginDecl) -> Result<(), Error> {
             (*ret.cast::<Failure>()).error = Some(error);
         }
     }
-    let mut failure = Failure { ret: Ret { set }, error: None };
+    let mut failure = Failure {
+        ret: Ret { set },
+        error: None,
+    };
     // SAFETY: the table is a static, the slot live.
     let status = unsafe { (plugin.init)(&HOST, (&raw mut failure).cast()) };
     match (status, failure.error) {

@@ -17,10 +17,26 @@ use super::{errors, ffi, lua_State};
 const MAX_DEPTH: usize = 256;
 
 pub(crate) static FUNCTIONS: &[Native] = &[
-    Native { family: "json", name: c"parse", run: parse },
-    Native { family: "json", name: c"encode", run: encode },
-    Native { family: "json", name: c"array", run: array },
-    Native { family: "json", name: c"object", run: object },
+    Native {
+        family: "json",
+        name: c"parse",
+        run: parse,
+    },
+    Native {
+        family: "json",
+        name: c"encode",
+        run: encode,
+    },
+    Native {
+        family: "json",
+        name: c"array",
+        run: array,
+    },
+    Native {
+        family: "json",
+        name: c"object",
+        run: object,
+    },
 ];
 
 /// Makes the marks, and what `json.null` looks like. Raises.
@@ -28,10 +44,13 @@ pub(crate) unsafe fn install(state: *mut lua_State) {
     unsafe extern "C-unwind" fn null(state: *mut lua_State) -> c_int {
         // SAFETY: called by Lua.
         unsafe {
-            ffi::lua_pushstring(state, match ffi::lua_touserdata(state, 1).is_null() {
-                true => c"null".as_ptr(),
-                false => c"lightuserdata".as_ptr(),
-            });
+            ffi::lua_pushstring(
+                state,
+                match ffi::lua_touserdata(state, 1).is_null() {
+                    true => c"null".as_ptr(),
+                    false => c"lightuserdata".as_ptr(),
+                },
+            );
         }
         1
     }
@@ -41,7 +60,11 @@ pub(crate) unsafe fn install(state: *mut lua_State) {
             ffi::lua_createtable(state, 0, 1);
             ffi::lua_pushstring(state, name.as_ptr());
             ffi::lua_setfield(state, -2, c"__name".as_ptr());
-            ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, std::ptr::from_ref(key).cast());
+            ffi::lua_rawsetp(
+                state,
+                ffi::LUA_REGISTRYINDEX,
+                std::ptr::from_ref(key).cast(),
+            );
         }
         ffi::lua_pushlightuserdata(state, std::ptr::null_mut());
         ffi::lua_createtable(state, 0, 1);
@@ -131,7 +154,8 @@ fn explain(fault: Fault, text: &[u8], at: usize) -> Error {
     let before = &text[..at.min(text.len())];
     let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|&&b| b != b'\n').count() + 1;
-    let near = String::from_utf8_lossy(&text[at.min(text.len())..(at + 20).min(text.len())]).into_owned();
+    let near =
+        String::from_utf8_lossy(&text[at.min(text.len())..(at + 20).min(text.len())]).into_owned();
     let what = match fault {
         Fault::End => "unexpected end of the text".to_owned(),
         Fault::Depth => format!("nested deeper than {MAX_DEPTH}"),
@@ -145,8 +169,15 @@ fn explain(fault: Fault, text: &[u8], at: usize) -> Error {
         Fault::Stack => "the Lua stack is full".to_owned(),
         Fault::Unexpected | Fault::None => "unexpected text".to_owned(),
     };
-    let near = if near.is_empty() { String::new() } else { format!(" near `{}`", near.escape_debug()) };
-    let error = Error::new("syntax", format!("line {line}, column {column}: {what}{near}"));
+    let near = if near.is_empty() {
+        String::new()
+    } else {
+        format!(" near `{}`", near.escape_debug())
+    };
+    let error = Error::new(
+        "syntax",
+        format!("line {line}, column {column}: {what}{near}"),
+    );
     match fault {
         Fault::Integer => error.hint("have the sender write it as a string"),
         _ => error,
@@ -170,7 +201,11 @@ impl Parser<'_> {
             self.at += word.len();
             return true;
         }
-        self.fail(if word.starts_with(&self.text[self.at..]) { Fault::End } else { Fault::Unexpected })
+        self.fail(if word.starts_with(&self.text[self.at..]) {
+            Fault::End
+        } else {
+            Fault::Unexpected
+        })
     }
 
     /// Parses a value and pushes it. Raises on lack of memory only.
@@ -239,7 +274,11 @@ impl Parser<'_> {
                 }
                 self.skip_space();
                 if self.text.get(self.at) != Some(&b':') {
-                    return self.fail(if self.at >= self.text.len() { Fault::End } else { Fault::Unexpected });
+                    return self.fail(if self.at >= self.text.len() {
+                        Fault::End
+                    } else {
+                        Fault::Unexpected
+                    });
                 }
                 self.at += 1;
                 self.skip_space();
@@ -422,7 +461,9 @@ impl Parser<'_> {
                         Some(b't') => b'\t',
                         Some(b'u') => {
                             self.at += 1;
-                            let Some(char) = self.unicode() else { return false };
+                            let Some(char) = self.unicode() else {
+                                return false;
+                            };
                             buffer.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                             continue;
                         }
@@ -466,7 +507,10 @@ impl Parser<'_> {
     }
 
     fn hex(&mut self) -> Option<u32> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|d| d.iter().all(u8::is_ascii_hexdigit));
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .filter(|d| d.iter().all(u8::is_ascii_hexdigit));
         let Some(digits) = digits.and_then(|digits| std::str::from_utf8(digits).ok()) else {
             self.fail(Fault::Escape);
             return None;
@@ -487,7 +531,12 @@ unsafe fn encode(frame: &Frame<'_>) -> Result<c_int, Error> {
         }
         let buffer = &mut *frame.vm.inner().buffer.get();
         buffer.clear();
-        let mut encoder = Encoder { state: frame.state, out: buffer, pretty, path: Vec::new() };
+        let mut encoder = Encoder {
+            state: frame.state,
+            out: buffer,
+            pretty,
+            path: Vec::new(),
+        };
         encoder.value(1, 0)?;
         frame.push_bytes(buffer)?;
         trim_buffer(frame.vm);
@@ -530,7 +579,11 @@ impl Encoder<'_> {
                 Key::Name(name) => unsafe { String::from_utf8_lossy(&**name) }.into_owned(),
             })
             .collect();
-        let at = if path.is_empty() { String::new() } else { format!(" at {}", path.join(".")) };
+        let at = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", path.join("."))
+        };
         Error::new("value", format!("{message}{at}"))
     }
 
@@ -545,11 +598,18 @@ impl Encoder<'_> {
                     self.out.extend_from_slice(b"null");
                 }
                 ffi::LUA_TBOOLEAN => {
-                    let text: &[u8] = if ffi::lua_toboolean(state, index) != 0 { b"true" } else { b"false" };
+                    let text: &[u8] = if ffi::lua_toboolean(state, index) != 0 {
+                        b"true"
+                    } else {
+                        b"false"
+                    };
                     self.out.extend_from_slice(text);
                 }
                 ffi::LUA_TNUMBER if ffi::lua_isinteger(state, index) != 0 => {
-                    write_int(self.out, ffi::lua_tointegerx(state, index, std::ptr::null_mut()));
+                    write_int(
+                        self.out,
+                        ffi::lua_tointegerx(state, index, std::ptr::null_mut()),
+                    );
                 }
                 ffi::LUA_TNUMBER => {
                     let float = ffi::lua_tonumber(state, index);
@@ -573,7 +633,8 @@ impl Encoder<'_> {
                 }
                 ffi::LUA_TTABLE => return self.table(index, depth),
                 kind => {
-                    let name = std::ffi::CStr::from_ptr(ffi::lua_typename(state, kind)).to_string_lossy();
+                    let name =
+                        std::ffi::CStr::from_ptr(ffi::lua_typename(state, kind)).to_string_lossy();
                     return Err(self.error(format!("a {name} has no form in JSON")));
                 }
             }
@@ -603,7 +664,11 @@ impl Encoder<'_> {
                 }
                 len => is_sequence(state, index, len) || is_marked(state, index, &ARRAY),
             };
-            if array { self.array(index, len, depth) } else { self.object(index, depth) }
+            if array {
+                self.array(index, len, depth)
+            } else {
+                self.object(index, depth)
+            }
         }
     }
 
@@ -648,7 +713,8 @@ impl Encoder<'_> {
                         Cow::Owned(int.to_string().into_bytes())
                     }
                     kind => {
-                        let name = std::ffi::CStr::from_ptr(ffi::lua_typename(state, kind)).to_string_lossy();
+                        let name = std::ffi::CStr::from_ptr(ffi::lua_typename(state, kind))
+                            .to_string_lossy();
                         return Err(self.error(format!("a key of type {name} has no form in JSON")));
                     }
                 };
@@ -690,7 +756,8 @@ impl Encoder<'_> {
         if !write_string(self.out, key) {
             return Err(self.error("a key that is not UTF-8".into()));
         }
-        self.out.extend_from_slice(if self.pretty { b": " } else { b":" });
+        self.out
+            .extend_from_slice(if self.pretty { b": " } else { b":" });
         Ok(())
     }
 

@@ -9,7 +9,11 @@ use super::native::{self, Native};
 use super::state::Vm;
 use super::{errors, ffi, lua_State};
 
-static REQUIRE: Native = Native { family: "", name: c"require", run: |_| Ok(0) };
+static REQUIRE: Native = Native {
+    family: "",
+    name: c"require",
+    run: |_| Ok(0),
+};
 
 /// Pushes `require`. Raises.
 pub(crate) unsafe fn push_require(state: *mut lua_State, vm: &Vm) {
@@ -75,7 +79,11 @@ unsafe fn find(state: *mut lua_State, vm: &Vm) -> Found {
     // owned by this frame at that time.
     unsafe {
         if ffi::lua_type(state, 1) != ffi::LUA_TSTRING {
-            return failed(state, vm, Error::argument("argument 1: expected string, got another type"));
+            return failed(
+                state,
+                vm,
+                Error::argument("argument 1: expected string, got another type"),
+            );
         }
         ffi::luaL_getsubtable(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_LOADED_TABLE);
         ffi::lua_pushvalue(state, 1);
@@ -114,14 +122,16 @@ unsafe fn load(state: *mut lua_State, vm: &Vm) -> Result<(), Error> {
     unsafe {
         let mut len = 0;
         let name = ffi::lua_tolstring(state, 1, &mut len);
-        let name = String::from_utf8_lossy(std::slice::from_raw_parts(name.cast::<u8>(), len)).into_owned();
+        let name = String::from_utf8_lossy(std::slice::from_raw_parts(name.cast::<u8>(), len))
+            .into_owned();
         check_name(&name)?;
         let path = package_path(state);
         let (file, root) = search(vm, &name, &path)?;
         if let Some(root) = root {
             check_needs(vm, &name, &root)?;
         }
-        let source = fs_err::read(&file).map_err(|error| Error::new("io", format!("cannot read the module: {error}")))?;
+        let source = fs_err::read(&file)
+            .map_err(|error| Error::new("io", format!("cannot read the module: {error}")))?;
         let chunk = format!("@{}", file.display());
         let shown = file.display().to_string();
         if !super::bridge::push_value(state, vm, &shown, None) {
@@ -135,7 +145,12 @@ unsafe fn load(state: *mut lua_State, vm: &Vm) -> Result<(), Error> {
 }
 
 /// Compiles text (never bytecode) and pushes the function.
-pub(crate) unsafe fn compile(state: *mut lua_State, vm: &Vm, source: &[u8], name: &str) -> Result<(), Error> {
+pub(crate) unsafe fn compile(
+    state: *mut lua_State,
+    vm: &Vm,
+    source: &[u8],
+    name: &str,
+) -> Result<(), Error> {
     let chunk = std::ffi::CString::new(name.replace('\0', "?")).unwrap_or_default();
     let source = without_shebang(source);
     // SAFETY: an open state with room; loading is protected by Lua.
@@ -168,7 +183,10 @@ fn without_shebang(source: &[u8]) -> &[u8] {
     if !source.starts_with(b"#") {
         return source;
     }
-    let end = source.iter().position(|&byte| byte == b'\n').unwrap_or(source.len());
+    let end = source
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(source.len());
     &source[end..]
 }
 
@@ -179,8 +197,11 @@ fn check_name(name: &str) -> Result<(), Error> {
     if good {
         return Ok(());
     }
-    Err(Error::argument(format!("`{}` cannot be the name of a module", name.escape_debug()))
-        .hint("names are parts joined by dots, such as \"acme.deploy\""))
+    Err(Error::argument(format!(
+        "`{}` cannot be the name of a module",
+        name.escape_debug()
+    ))
+    .hint("names are parts joined by dots, such as \"acme.deploy\""))
 }
 
 /// `package.path`, as the script may have set it.
@@ -205,31 +226,52 @@ unsafe fn package_path(state: *mut lua_State) -> String {
 /// The module's file, and the root it came from when it is a library.
 fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<PathBuf>), Error> {
     // `assay.one.two` is `one/two` in a root; other publishers keep their first part.
-    let in_root = name.strip_prefix("assay.").unwrap_or(name).replace('.', "/");
+    let in_root = name
+        .strip_prefix("assay.")
+        .unwrap_or(name)
+        .replace('.', "/");
     let mut tried = Vec::new();
     for root in &vm.config.roots {
-        let (folder, file) = (root.join(&in_root).join("init.lua"), root.join(format!("{in_root}.lua")));
+        let (folder, file) = (
+            root.join(&in_root).join("init.lua"),
+            root.join(format!("{in_root}.lua")),
+        );
         // A library is a folder, its parts are files: each is looked for first as what it mostly is.
-        for file in if in_root.contains('/') { [file, folder] } else { [folder, file] } {
+        for file in if in_root.contains('/') {
+            [file, folder]
+        } else {
+            [folder, file]
+        } {
             if file.is_file() {
                 return Ok((file, Some(root.clone())));
             }
             tried.push(file);
         }
     }
-    for template in package_path.split(';').filter(|template| !template.is_empty()) {
+    for template in package_path
+        .split(';')
+        .filter(|template| !template.is_empty())
+    {
         let file = PathBuf::from(template.replace('?', &name.replace('.', "/")));
         if file.is_file() {
             return Ok((file, None));
         }
         tried.push(file);
     }
-    let list: String = tried.iter().map(|path| format!("\n    no file {}", path.display())).collect();
+    let list: String = tried
+        .iter()
+        .map(|path| format!("\n    no file {}", path.display()))
+        .collect();
     let error = Error::new("not_found", format!("module \"{name}\" not found{list}"));
-    Err(match name.strip_prefix("assay.").map(|rest| rest.split('.').next().unwrap_or(rest)) {
-        Some(library) => error.hint(format!("assay install {library}")),
-        None => error,
-    })
+    Err(
+        match name
+            .strip_prefix("assay.")
+            .map(|rest| rest.split('.').next().unwrap_or(rest))
+        {
+            Some(library) => error.hint(format!("assay install {library}")),
+            None => error,
+        },
+    )
 }
 
 /// Whether the builtins that the library's `.meta` names are there.
@@ -237,13 +279,17 @@ fn check_needs(vm: &Vm, name: &str, root: &Path) -> Result<(), Error> {
     let library = name.strip_prefix("assay.").unwrap_or(name);
     let library = library.split('.').next().unwrap_or(library);
     let meta = root.join(".meta").join(format!("lib-{library}.json"));
-    let Ok(text) = fs_err::read_to_string(&meta) else { return Ok(()) };
+    let Ok(text) = fs_err::read_to_string(&meta) else {
+        return Ok(());
+    };
     for builtin in required_builtins(&text) {
         let family = builtin.split('.').next().unwrap_or(&builtin);
         if !vm.config.plugins.knows(family) {
             return Err(Error::new(
                 "not_installed",
-                format!("library `{library}` needs `{builtin}`, but plugin `{family}` is not installed"),
+                format!(
+                    "library `{library}` needs `{builtin}`, but plugin `{family}` is not installed"
+                ),
             )
             .hint(format!("assay install plugin/{family}")));
         }
@@ -253,8 +299,17 @@ fn check_needs(vm: &Vm, name: &str, root: &Path) -> Result<(), Error> {
 
 /// The strings of the array `"requires_builtins"`: written by `assay install`, so plainly formed.
 fn required_builtins(meta: &str) -> Vec<String> {
-    let Some((_, rest)) = meta.split_once("\"requires_builtins\"") else { return Vec::new() };
-    let Some((_, rest)) = rest.split_once('[') else { return Vec::new() };
-    let Some((list, _)) = rest.split_once(']') else { return Vec::new() };
-    list.split(',').map(|item| item.trim().trim_matches('"').to_owned()).filter(|item| !item.is_empty()).collect()
+    let Some((_, rest)) = meta.split_once("\"requires_builtins\"") else {
+        return Vec::new();
+    };
+    let Some((_, rest)) = rest.split_once('[') else {
+        return Vec::new();
+    };
+    let Some((list, _)) = rest.split_once(']') else {
+        return Vec::new();
+    };
+    list.split(',')
+        .map(|item| item.trim().trim_matches('"').to_owned())
+        .filter(|item| !item.is_empty())
+        .collect()
 }

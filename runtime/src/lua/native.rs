@@ -55,7 +55,11 @@ unsafe extern "C-unwind" fn enter(state: *mut lua_State) -> c_int {
 unsafe fn run(state: *mut lua_State, vm: &Vm, native: &'static Native) -> c_int {
     // SAFETY: as `enter`'s.
     unsafe {
-        let frame = Frame { state, vm, nargs: ffi::lua_gettop(state) };
+        let frame = Frame {
+            state,
+            vm,
+            nargs: ffi::lua_gettop(state),
+        };
         let result = match ffi::lua_checkstack(state, 16) {
             0 => Err(Error::new("stack", "the Lua stack is full")),
             _ => (native.run)(&frame),
@@ -91,7 +95,9 @@ impl<'a> Frame<'a> {
         unsafe {
             match ffi::lua_type(self.state, index) {
                 ffi::LUA_TNONE => "nothing",
-                kind => CStr::from_ptr(ffi::lua_typename(self.state, kind)).to_str().unwrap_or("value"),
+                kind => CStr::from_ptr(ffi::lua_typename(self.state, kind))
+                    .to_str()
+                    .unwrap_or("value"),
             }
         }
     }
@@ -132,7 +138,9 @@ impl<'a> Frame<'a> {
             if ffi::lua_type(self.state, index) == ffi::LUA_TFUNCTION {
                 return Ok(());
             }
-            if index <= self.nargs && ffi::luaL_getmetafield(self.state, index, c"__call".as_ptr()) != ffi::LUA_TNIL {
+            if index <= self.nargs
+                && ffi::luaL_getmetafield(self.state, index, c"__call".as_ptr()) != ffi::LUA_TNIL
+            {
                 ffi::lua_pop(self.state, 1);
                 return Ok(());
             }
@@ -141,7 +149,10 @@ impl<'a> Frame<'a> {
     }
 
     pub fn expected(&self, index: c_int, what: &str) -> Error {
-        Error::argument(format!("argument {index}: expected {what}, got {}", self.type_name(index)))
+        Error::argument(format!(
+            "argument {index}: expected {what}, got {}",
+            self.type_name(index)
+        ))
     }
 
     /// Pushes bytes; raises nothing.
@@ -154,7 +165,12 @@ impl<'a> Frame<'a> {
     }
 
     /// Reads an options table: nil or a table of the given keys.
-    pub unsafe fn option_bool(&self, index: c_int, known: &[&str], key: &CStr) -> Result<bool, Error> {
+    pub unsafe fn option_bool(
+        &self,
+        index: c_int,
+        known: &[&str],
+        key: &CStr,
+    ) -> Result<bool, Error> {
         // SAFETY: an open state with room; raw access only.
         unsafe {
             if self.is_none_or_nil(index) {
@@ -172,7 +188,8 @@ impl<'a> Frame<'a> {
                     Err(_) => errors::describe(self.state, top - 1),
                 };
                 if !known.contains(&name.as_str()) {
-                    let error = Error::argument(format!("argument {index}: unknown option `{name}`"));
+                    let error =
+                        Error::argument(format!("argument {index}: unknown option `{name}`"));
                     let hint = match assay_plugin::did_you_mean(&name, known.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("options are {}", known.join(", ")),
@@ -208,13 +225,29 @@ pub(crate) unsafe fn fill(state: *mut lua_State, vm: &Vm, family: &'static Plugi
             let owner: *const Str = &raw const family.name;
             if name.bytes() == b"__call" {
                 set_call(state, |state| {
-                    bridge::push_function(state, vm, Bound { desc, owner, method: false });
+                    bridge::push_function(
+                        state,
+                        vm,
+                        Bound {
+                            desc,
+                            owner,
+                            method: false,
+                        },
+                    );
                     ffi::lua_pushcclosure(state, without_self, 1);
                 });
                 continue;
             }
             ffi::lua_pushlstring(state, name.ptr.cast(), name.len);
-            bridge::push_function(state, vm, Bound { desc, owner, method: false });
+            bridge::push_function(
+                state,
+                vm,
+                Bound {
+                    desc,
+                    owner,
+                    method: false,
+                },
+            );
             ffi::lua_rawset(state, -3);
         }
     }
@@ -233,7 +266,11 @@ pub(crate) unsafe fn set_call(state: *mut lua_State, push: impl FnOnce(*mut lua_
 
 /// `__call` gets the table first; the function does not want it.
 pub(crate) unsafe extern "C-unwind" fn without_self(state: *mut lua_State) -> c_int {
-    unsafe extern "C-unwind" fn results(state: *mut lua_State, _: c_int, _: ffi::lua_KContext) -> c_int {
+    unsafe extern "C-unwind" fn results(
+        state: *mut lua_State,
+        _: c_int,
+        _: ffi::lua_KContext,
+    ) -> c_int {
         // SAFETY: all that is on the stack are results.
         unsafe { ffi::lua_gettop(state) }
     }

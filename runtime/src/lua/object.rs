@@ -31,7 +31,11 @@ pub(crate) unsafe fn get(state: *mut lua_State, index: c_int) -> *const ObjHdr {
             return std::ptr::null();
         }
         let userdata = ffi::lua_touserdata(state, index).cast::<Userdata>();
-        if std::ptr::eq((*userdata).magic, &MAGIC) { (*userdata).header } else { std::ptr::null() }
+        if std::ptr::eq((*userdata).magic, &MAGIC) {
+            (*userdata).header
+        } else {
+            std::ptr::null()
+        }
     }
 }
 
@@ -44,7 +48,10 @@ pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, header: *const ObjHdr)
         }
         ffi::luaL_checkstack(state, 6, std::ptr::null());
         let userdata = ffi::lua_newuserdatauv(state, size_of::<Userdata>(), 0).cast::<Userdata>();
-        userdata.write(Userdata { magic: std::ptr::null(), header });
+        userdata.write(Userdata {
+            magic: std::ptr::null(),
+            header,
+        });
         push_object_class(state, vm, (*header).vt);
         ((*(*header).vt).retain)(header);
         (*userdata).magic = &raw const MAGIC;
@@ -114,7 +121,15 @@ unsafe fn push_class(state: *mut lua_State, vm: &Vm, class: *const ObjVt) {
             let meta = name.bytes().starts_with(b"__");
             ffi::lua_pushlstring(state, name.ptr.cast(), name.len);
             let owner: *const Str = &raw const class.type_name;
-            bridge::push_function(state, vm, Bound { desc, owner, method: true });
+            bridge::push_function(
+                state,
+                vm,
+                Bound {
+                    desc,
+                    owner,
+                    method: true,
+                },
+            );
             ffi::lua_rawset(state, if meta { -4 } else { -3 });
         }
         // A class with `__index` of its own answers for what is no method.
@@ -167,7 +182,9 @@ static LUA_VALUE: ObjVt = ObjVt {
 
 unsafe extern "C" fn retain(header: *const ObjHdr) {
     // SAFETY: only called with the header of a `LuaValue`.
-    unsafe { &*header.cast::<LuaValue>() }.count.fetch_add(1, Ordering::Relaxed);
+    unsafe { &*header.cast::<LuaValue>() }
+        .count
+        .fetch_add(1, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn release(header: *const ObjHdr) {
@@ -239,11 +256,7 @@ pub(crate) unsafe fn keep_lua_value(
 }
 
 /// Pushes the value of a handle of this VM; false when it is something else.
-pub(crate) unsafe fn push_lua_value(
-    state: *mut lua_State,
-    vm: &Vm,
-    header: *const ObjHdr,
-) -> bool {
+pub(crate) unsafe fn push_lua_value(state: *mut lua_State, vm: &Vm, header: *const ObjHdr) -> bool {
     // SAFETY: a live object; its class says what it is.
     unsafe {
         if !std::ptr::eq((*header).vt, &LUA_VALUE) {

@@ -11,22 +11,66 @@ use super::state::{Stop, Vm};
 use super::{bridge, errors, ffi, lua_State, native};
 
 pub(crate) static ENV: &[Native] = &[
-    Native { family: "env", name: c"get", run: env_get },
-    Native { family: "env", name: c"set", run: env_set },
-    Native { family: "env", name: c"list", run: env_list },
+    Native {
+        family: "env",
+        name: c"get",
+        run: env_get,
+    },
+    Native {
+        family: "env",
+        name: c"set",
+        run: env_set,
+    },
+    Native {
+        family: "env",
+        name: c"list",
+        run: env_list,
+    },
 ];
 
 pub(crate) static LOG: &[Native] = &[
-    Native { family: "log", name: c"debug", run: |frame| unsafe { log(frame, level::DEBUG) } },
-    Native { family: "log", name: c"info", run: |frame| unsafe { log(frame, level::INFO) } },
-    Native { family: "log", name: c"warn", run: |frame| unsafe { log(frame, level::WARN) } },
-    Native { family: "log", name: c"error", run: |frame| unsafe { log(frame, level::ERROR) } },
+    Native {
+        family: "log",
+        name: c"debug",
+        run: log_at::<{ level::DEBUG }>,
+    },
+    Native {
+        family: "log",
+        name: c"info",
+        run: log_at::<{ level::INFO }>,
+    },
+    Native {
+        family: "log",
+        name: c"warn",
+        run: log_at::<{ level::WARN }>,
+    },
+    Native {
+        family: "log",
+        name: c"error",
+        run: log_at::<{ level::ERROR }>,
+    },
 ];
 
-static PRINT: Native = Native { family: "", name: c"print", run: |_| Ok(0) };
-pub(crate) static GETENV: Native = Native { family: "os", name: c"getenv", run: env_get };
-pub(crate) static EXIT: Native = Native { family: "os", name: c"exit", run: exit };
-static WRITE: Native = Native { family: "io", name: c"write", run: |_| Ok(0) };
+static PRINT: Native = Native {
+    family: "",
+    name: c"print",
+    run: |_| Ok(0),
+};
+pub(crate) static GETENV: Native = Native {
+    family: "os",
+    name: c"getenv",
+    run: env_get,
+};
+pub(crate) static EXIT: Native = Native {
+    family: "os",
+    name: c"exit",
+    run: exit,
+};
+static WRITE: Native = Native {
+    family: "io",
+    name: c"write",
+    run: |_| Ok(0),
+};
 
 fn name<'a>(frame: &Frame<'a>) -> Result<&'a [u8], Error> {
     let name = frame.bytes(1)?;
@@ -38,7 +82,8 @@ fn name<'a>(frame: &Frame<'a>) -> Result<&'a [u8], Error> {
     }
     let text = String::from_utf8_lossy(name);
     if !(frame.vm.config.allowed)("env", &text) {
-        return Err(Error::new("permission", format!("not allowed: env {text}")).hint(format!("--allow-env={text}")));
+        return Err(Error::new("permission", format!("not allowed: env {text}"))
+            .hint(format!("--allow-env={text}")));
     }
     Ok(name)
 }
@@ -64,15 +109,21 @@ unsafe fn env_set(frame: &Frame<'_>) -> Result<c_int, Error> {
         true => None,
         false => Some(frame.bytes(2)?.to_vec()),
     };
-    frame.vm.inner().environment.borrow_mut().insert(name.to_vec(), value);
+    frame
+        .vm
+        .inner()
+        .environment
+        .borrow_mut()
+        .insert(name.to_vec(), value);
     Ok(0)
 }
 
 unsafe fn env_list(frame: &Frame<'_>) -> Result<c_int, Error> {
     use assay_plugin::Value;
     use std::os::unix::ffi::OsStringExt;
-    let mut variables: std::collections::BTreeMap<Vec<u8>, Vec<u8>> =
-        std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect();
+    let mut variables: std::collections::BTreeMap<Vec<u8>, Vec<u8>> = std::env::vars_os()
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .collect();
     for (name, value) in &*frame.vm.inner().environment.borrow() {
         match value {
             Some(value) => variables.insert(name.clone(), value.clone()),
@@ -81,13 +132,21 @@ unsafe fn env_list(frame: &Frame<'_>) -> Result<c_int, Error> {
     }
     variables.retain(|name, _| (frame.vm.config.allowed)("env", &String::from_utf8_lossy(name)));
     let map = Value::Map(
-        variables.into_iter().map(|(name, value)| (Value::Bytes(name), Value::Bytes(value))).collect(),
+        variables
+            .into_iter()
+            .map(|(name, value)| (Value::Bytes(name), Value::Bytes(value)))
+            .collect(),
     );
     // SAFETY: the frame's state.
     match unsafe { bridge::push_value(frame.state, frame.vm, &map, None) } {
         true => Ok(1),
         false => Err(errors::out_of_memory(frame.vm)),
     }
+}
+
+unsafe fn log_at<const LEVEL: u32>(frame: &Frame<'_>) -> Result<c_int, Error> {
+    // SAFETY: the frame's.
+    unsafe { log(frame, LEVEL) }
 }
 
 /// Any value is a message, any table fields: a log line never fails the job.
@@ -102,9 +161,9 @@ unsafe fn log(frame: &Frame<'_>, level: u32) -> Result<c_int, Error> {
             ffi::LUA_TNONE => String::new(),
             ffi::LUA_TTABLE => match errors::read(frame.state, frame.vm, 1) {
                 errors::Raised::Record(fields) => crate::Error::from_fields(fields).message,
-                errors::Raised::Message(message) => {
-                    message.strip_prefix("error value: ").map_or(message.clone(), Into::into)
-                }
+                errors::Raised::Message(message) => message
+                    .strip_prefix("error value: ")
+                    .map_or(message.clone(), Into::into),
             },
             _ => errors::describe(frame.state, 1),
         };
@@ -241,8 +300,17 @@ unsafe extern "C-unwind" fn write(state: *mut lua_State) -> c_int {
 }
 
 /// Writes strings and numbers, all of them or none. Does not raise.
-unsafe fn write_all(state: *mut lua_State, vm: &Vm, first: c_int, last: c_int) -> Result<(), Error> {
-    let frame = Frame { state, vm, nargs: last };
+unsafe fn write_all(
+    state: *mut lua_State,
+    vm: &Vm,
+    first: c_int,
+    last: c_int,
+) -> Result<(), Error> {
+    let frame = Frame {
+        state,
+        vm,
+        nargs: last,
+    };
     let mut bytes = Vec::new();
     for at in first..=last {
         // SAFETY: the frame's state.

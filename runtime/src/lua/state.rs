@@ -118,16 +118,27 @@ pub(crate) enum Message {
     Unref(i32),
 }
 
-static VM: VmVt = VmVt { size: size_of::<VmVt>() as u32, reserved: 0, retain, release };
+static VM: VmVt = VmVt {
+    size: size_of::<VmVt>() as u32,
+    reserved: 0,
+    retain,
+    release,
+};
 
 unsafe extern "C" fn retain(vm: *const VmHdr) {
     // SAFETY: only called with the header of a `Vm`.
-    unsafe { &*vm.cast::<Vm>() }.count.fetch_add(1, Ordering::Relaxed);
+    unsafe { &*vm.cast::<Vm>() }
+        .count
+        .fetch_add(1, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn release(vm: *const VmHdr) {
     // SAFETY: as above.
-    if unsafe { &*vm.cast::<Vm>() }.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if unsafe { &*vm.cast::<Vm>() }
+        .count
+        .fetch_sub(1, Ordering::AcqRel)
+        == 1
+    {
         // SAFETY: the last owner; it came from `Box::into_raw`.
         drop(unsafe { Box::from_raw(vm.cast::<Vm>().cast_mut()) });
     }
@@ -275,15 +286,26 @@ impl Vm {
 
     /// As `request_stop`, unless a plugin says that what runs ends by itself. Any thread.
     pub fn request_shutdown(&self, grace: std::time::Duration) {
-        self.grace.store(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        self.grace.store(
+            u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Release,
+        );
         self.request_stop(Stop::Shutdown);
     }
 
     /// As `request_shutdown`, with nothing that a signal handler may not do.
     pub fn request_shutdown_in_handler(&self, grace: std::time::Duration) {
-        self.grace.store(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        self.grace.store(
+            u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Release,
+        );
         let idle = Stop::None as u32;
-        let _ = self.stop.compare_exchange(idle, Stop::Shutdown as u32, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.stop.compare_exchange(
+            idle,
+            Stop::Shutdown as u32,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
         if !self.is_closed() {
             interrupt::send(self.pthread);
         }
@@ -293,7 +315,11 @@ impl Vm {
     pub fn check_stop(&self) -> Stop {
         if self.stop_reason() == Stop::Shutdown {
             let goes_on = crate::plugins::load::shutdown(self.grace.load(Ordering::Acquire));
-            let decided = if goes_on { Stop::None } else { Stop::Interrupted };
+            let decided = if goes_on {
+                Stop::None
+            } else {
+                Stop::Interrupted
+            };
             // A stop that came meanwhile stays.
             let _ = self.stop.compare_exchange(
                 Stop::Shutdown as u32,
@@ -309,7 +335,12 @@ impl Vm {
     pub fn spawn(&self, task: LocalTask) {
         self.inner().incoming.borrow_mut().push(task);
         // The loop may be waiting: a task spawned from outside `poll` must wake it.
-        let waker = self.remote.lock().unwrap_or_else(PoisonError::into_inner).waker.clone();
+        let waker = self
+            .remote
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .waker
+            .clone();
         if self.inner().current.get().is_null()
             && let Some(waker) = waker
         {
@@ -318,13 +349,19 @@ impl Vm {
     }
 
     /// Runs the VM's tasks until `future`, one of them, ends; or until a stop is asked for.
-    pub async fn run_until<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Result<T, Stop> {
+    pub async fn run_until<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> Result<T, Stop> {
         let slot = Rc::new(RefCell::new(None));
         let out = Rc::clone(&slot);
-        self.inner().incoming.borrow_mut().push(Box::pin(async move {
-            let result = future.await;
-            *out.borrow_mut() = Some(result);
-        }));
+        self.inner()
+            .incoming
+            .borrow_mut()
+            .push(Box::pin(async move {
+                let result = future.await;
+                *out.borrow_mut() = Some(result);
+            }));
         std::future::poll_fn(|cx| {
             let stopped = self.poll_tasks(cx, || slot.borrow().is_some());
             match (slot.borrow_mut().take(), stopped) {
@@ -345,7 +382,11 @@ impl Vm {
             }
             let messages = {
                 let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
-                if !remote.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                if !remote
+                    .waker
+                    .as_ref()
+                    .is_some_and(|waker| waker.will_wake(cx.waker()))
+                {
                     remote.waker = Some(cx.waker().clone());
                 }
                 std::mem::take(&mut remote.messages)

@@ -51,7 +51,10 @@ unsafe extern "C-unwind" fn drop_pending(state: *mut lua_State) -> c_int {
     0
 }
 
-pub(crate) const NO_TASK: Task = Task { data: std::ptr::null_mut(), vt: std::ptr::null() };
+pub(crate) const NO_TASK: Task = Task {
+    data: std::ptr::null_mut(),
+    vt: std::ptr::null(),
+};
 
 pub(crate) unsafe fn drop_task(task: Task) {
     if !task.vt.is_null() {
@@ -85,7 +88,11 @@ pub(crate) unsafe fn poll(
         let inner = vm.inner();
         let mut slot = Slot::new(state, vm, bound);
         let task = (*pending).task;
-        let Some(waker) = inner.waker.get().filter(|_| ffi::lua_isyieldable(state) != 0) else {
+        let Some(waker) = inner
+            .waker
+            .get()
+            .filter(|_| ffi::lua_isyieldable(state) != 0)
+        else {
             // No coroutine to wait in: let it end at once, or not at all.
             let waker = WakerHandle::new(Waker::noop());
             let status = ((*task.vt).poll)(task.data, waker.as_ptr(), slot.ret());
@@ -135,14 +142,21 @@ pub(crate) unsafe fn wait(state: *mut lua_State, pending: *mut Pending) -> c_int
     // SAFETY: called by a trampoline, which owns nothing; the reserved slot is on top.
     unsafe {
         let index = ffi::lua_gettop(state);
-        debug_assert!(std::ptr::eq(ffi::lua_touserdata(state, index).cast(), pending));
+        debug_assert!(std::ptr::eq(
+            ffi::lua_touserdata(state, index).cast(),
+            pending
+        ));
         ffi::lua_toclose(state, index);
         push_waiting(state);
         ffi::lua_yieldk(state, 1, index as ffi::lua_KContext, Some(go_on))
     }
 }
 
-unsafe extern "C-unwind" fn go_on(state: *mut lua_State, _: c_int, index: ffi::lua_KContext) -> c_int {
+unsafe extern "C-unwind" fn go_on(
+    state: *mut lua_State,
+    _: c_int,
+    index: ffi::lua_KContext,
+) -> c_int {
     // SAFETY: resumed where `wait` left; owns nothing when it leaves again.
     unsafe {
         let index = index as c_int;
@@ -204,7 +218,14 @@ impl Coroutine {
             let state = ffi::lua_tothread(main, -2);
             let reference = ffi::lua_tointeger(main, -1) as c_int;
             ffi::lua_pop(main, 2);
-            Ok(Self { vm: vm.to_ref(), state, reference, nargs: 0, waker: None, returned: false })
+            Ok(Self {
+                vm: vm.to_ref(),
+                state,
+                reference,
+                nargs: 0,
+                waker: None,
+                returned: false,
+            })
         }
     }
 
@@ -235,7 +256,11 @@ unsafe extern "C-unwind" fn new_thread(state: *mut lua_State) -> c_int {
 }
 
 /// The first of a coroutine's results, copied.
-pub(crate) unsafe fn first_result(coroutine: &Coroutine, vm: &Vm, count: c_int) -> Result<Value, crate::Error> {
+pub(crate) unsafe fn first_result(
+    coroutine: &Coroutine,
+    vm: &Vm,
+    count: c_int,
+) -> Result<Value, crate::Error> {
     if count == 0 {
         return Ok(Value::Nil);
     }
@@ -245,7 +270,8 @@ pub(crate) unsafe fn first_result(coroutine: &Coroutine, vm: &Vm, count: c_int) 
         let scratch = vm.inner().scratch.get();
         let mark = (*scratch).mark();
         let first = ffi::lua_gettop(state) - count + 1;
-        let value = bridge::to_val(state, vm, first, MAX_DEPTH).and_then(|val| View::new(&val).to_value());
+        let value =
+            bridge::to_val(state, vm, first, MAX_DEPTH).and_then(|val| View::new(&val).to_value());
         (*scratch).reset(mark);
         Ok(value?)
     }
@@ -267,7 +293,9 @@ pub(crate) unsafe fn raised(state: *mut lua_State, vm: &Vm) -> crate::Error {
         };
         ffi::lua_pop(main, 1);
         error.message = errors::with_full_names(state, error.message);
-        error.source = error.source.map(|source| errors::with_full_names(state, source));
+        error.source = error
+            .source
+            .map(|source| errors::with_full_names(state, source));
         error.with_traceback(traceback)
     }
 }
@@ -309,7 +337,8 @@ pub(crate) unsafe fn traceback(vm: &Vm, of: *mut lua_State) -> String {
         let text = ffi::lua_tolstring(main, -1, &mut len);
         let text = match text.is_null() {
             true => String::new(),
-            false => String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len)).into_owned(),
+            false => String::from_utf8_lossy(std::slice::from_raw_parts(text.cast::<u8>(), len))
+                .into_owned(),
         };
         ffi::lua_pop(main, 1);
         errors::with_full_names(of, text)
@@ -321,16 +350,29 @@ impl Future for Coroutine {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
-        if !this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !this
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             this.waker = Some(WakerHandle::new(cx.waker()));
         }
-        let waker = this.waker.as_ref().and_then(|waker| std::ptr::NonNull::new(waker.as_ptr().cast_mut()));
+        let waker = this
+            .waker
+            .as_ref()
+            .and_then(|waker| std::ptr::NonNull::new(waker.as_ptr().cast_mut()));
         let inner = this.vm.inner();
         let before = inner.waker.replace(waker);
         let mut results = 0;
         // SAFETY: on the VM's thread; the state is open while tasks are polled.
         let status = unsafe {
-            super::interrupt::resume(&this.vm, this.state, std::ptr::null_mut(), std::mem::take(&mut this.nargs), &mut results)
+            super::interrupt::resume(
+                &this.vm,
+                this.state,
+                std::ptr::null_mut(),
+                std::mem::take(&mut this.nargs),
+                &mut results,
+            )
         };
         inner.waker.set(before);
         // SAFETY: the results are on top of the coroutine's stack.
@@ -345,7 +387,10 @@ impl Future for Coroutine {
                 ffi::LUA_YIELD => {
                     // Nobody is there to resume it.
                     ffi::lua_pop(this.state, results);
-                    ffi::lua_pushstring(this.state, c"attempt to yield from outside a coroutine".as_ptr());
+                    ffi::lua_pushstring(
+                        this.state,
+                        c"attempt to yield from outside a coroutine".as_ptr(),
+                    );
                     Poll::Ready(Ended::Raised)
                 }
                 ffi::LUA_OK => {
@@ -432,7 +477,9 @@ pub(crate) static FUNCTION: FuncVt = FuncVt {
 
 unsafe extern "C" fn retain(function: *const FuncHdr) {
     // SAFETY: only called with the header of a `Kept`.
-    unsafe { &*function.cast::<Kept>() }.count.fetch_add(1, Ordering::Relaxed);
+    unsafe { &*function.cast::<Kept>() }
+        .count
+        .fetch_add(1, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn release(function: *const FuncHdr) {
@@ -453,7 +500,8 @@ pub(crate) unsafe fn keep_function(
     index: c_int,
 ) -> Result<*const FuncHdr, Error> {
     // SAFETY: as `keep`'s.
-    let reference = unsafe { object::keep(state, index) }.ok_or_else(|| errors::out_of_memory(vm))?;
+    let reference =
+        unsafe { object::keep(state, index) }.ok_or_else(|| errors::out_of_memory(vm))?;
     let kept = Kept {
         header: FuncHdr { vt: &FUNCTION },
         count: AtomicUsize::new(1),
@@ -468,7 +516,11 @@ pub(crate) unsafe fn function(state: *mut lua_State, vm: &Vm, index: c_int) -> R
     // SAFETY: as `keep_function`'s, whose count is given back once the handle has its own.
     unsafe {
         let kept = keep_function(state, vm, index)?;
-        let val = Val { tag: abi::tag::FUNC, len: 0, u: abi::ValU { fun: kept } };
+        let val = Val {
+            tag: abi::tag::FUNC,
+            len: 0,
+            u: abi::ValU { fun: kept },
+        };
         let kind = View::new(&val).kind();
         release(kept);
         match kind? {
@@ -500,7 +552,11 @@ struct Done {
 
 impl Done {
     fn new(done: DoneFn, ud: *mut c_void) -> Self {
-        Self { done, ud, told: false }
+        Self {
+            done,
+            ud,
+            told: false,
+        }
     }
 
     fn tell(mut self, status: i32, val: &Val) {
@@ -571,7 +627,9 @@ unsafe extern "C" fn call(
             start(&kept.vm, kept.reference, args, nargs, done, ticket);
             return ticket;
         }
-        let args = (0..nargs as usize).map(|at| View::new(&*args.add(at)).to_value()).collect();
+        let args = (0..nargs as usize)
+            .map(|at| View::new(&*args.add(at)).to_value())
+            .collect();
         let args: Vec<Value> = match args {
             Ok(args) => args,
             Err(error) => {
@@ -581,7 +639,12 @@ unsafe extern "C" fn call(
         };
         let ticket = REMOTE | REMOTE_TICKETS.fetch_add(1, Ordering::Relaxed) as u64;
         retain(function);
-        let message = RemoteCall { function, args, done, ticket };
+        let message = RemoteCall {
+            function,
+            args,
+            done,
+            ticket,
+        };
         // A closed VM gives the message back; dropping it tells so.
         drop(kept.vm.send(Message::Call(message)));
         ticket
@@ -599,13 +662,27 @@ unsafe fn pause(vm: &Vm) {
 
 pub(crate) fn start_remote(vm: &Vm, mut call: RemoteCall) {
     let mut arena = Arena::default();
-    let args: Result<Vec<Val>, Error> = call.args.iter().map(|arg| arg.to_val(&mut arena)).collect();
-    let done = std::mem::replace(&mut call.done, Done { told: true, ..Done::new(ignore, std::ptr::null_mut()) });
+    let args: Result<Vec<Val>, Error> =
+        call.args.iter().map(|arg| arg.to_val(&mut arena)).collect();
+    let done = std::mem::replace(
+        &mut call.done,
+        Done {
+            told: true,
+            ..Done::new(ignore, std::ptr::null_mut())
+        },
+    );
     // SAFETY: the message counts the function; the arguments live through the call.
     unsafe {
         let kept = &*call.function.cast::<Kept>();
         match args {
-            Ok(args) => start(vm, kept.reference, args.as_ptr(), args.len() as u32, done, call.ticket),
+            Ok(args) => start(
+                vm,
+                kept.reference,
+                args.as_ptr(),
+                args.len() as u32,
+                done,
+                call.ticket,
+            ),
             Err(error) => done.fail(&error),
         }
     }
@@ -633,7 +710,10 @@ unsafe fn start(vm: &Vm, reference: c_int, args: *const Val, nargs: u32, done: D
         Ok(coroutine)
     });
     let cancel = Rc::new(Cancel::default());
-    vm.inner().calls.borrow_mut().insert(ticket, Rc::clone(&cancel));
+    vm.inner()
+        .calls
+        .borrow_mut()
+        .insert(ticket, Rc::clone(&cancel));
     let this = vm.to_ref();
     vm.spawn(Box::pin(async move {
         match prepared {
@@ -671,7 +751,13 @@ async fn finish(vm: &Vm, cancel: &Cancel, mut coroutine: Coroutine, done: Done) 
                 let traceback = traceback(vm, state);
                 let main = lend_error(state, vm);
                 let mut arena = Arena::default();
-                let val = errors::to_val(main, vm, ffi::lua_gettop(main), Some(&traceback), &mut arena);
+                let val = errors::to_val(
+                    main,
+                    vm,
+                    ffi::lua_gettop(main),
+                    Some(&traceback),
+                    &mut arena,
+                );
                 ffi::lua_pop(main, 1);
                 done.tell(abi::ERR, &val);
             }
@@ -708,12 +794,16 @@ unsafe extern "C" fn call_now(
         let vm = &*kept.vm;
         let refuse = |message: &str| {
             let mut arena = Arena::default();
-            let val = Error::new("thread", message).to_val(&mut arena).unwrap_or(Val::NIL);
+            let val = Error::new("thread", message)
+                .to_val(&mut arena)
+                .unwrap_or(Val::NIL);
             ((*ret).set)(ret, &val);
             abi::ERR
         };
         if !vm.is_here() || vm.inner().current.get().is_null() {
-            return refuse("a function can be called at once only inside a call, on the VM's thread");
+            return refuse(
+                "a function can be called at once only inside a call, on the VM's thread",
+            );
         }
         pause(vm);
         let state = vm.inner().current.get();

@@ -54,9 +54,14 @@ struct Segment {
 /// # Errors
 /// A fragment that says what is wrong with it: `is truncated`, `is not an ELF file`.
 pub fn read(file: &File) -> Result<Info, String> {
-    let length = file.metadata().map_err(|error| format!("cannot be read: {error}"))?.len();
+    let length = file
+        .metadata()
+        .map_err(|error| format!("cannot be read: {error}"))?
+        .len();
     let elf = Elf { file, length };
-    let header = elf.bytes(0, 64).map_err(|_| "is not an ELF file".to_owned())?;
+    let header = elf
+        .bytes(0, 64)
+        .map_err(|_| "is not an ELF file".to_owned())?;
     if !header.starts_with(b"\x7fELF") {
         return Err("is not an ELF file".into());
     }
@@ -66,7 +71,11 @@ pub fn read(file: &File) -> Result<Info, String> {
     if u16_at(&header, 18) != MACHINE.0 {
         return Err(format!("is built for another machine than {}", MACHINE.1));
     }
-    let (table, entry, count) = (u64_at(&header, 32), u16_at(&header, 54), u16_at(&header, 56));
+    let (table, entry, count) = (
+        u64_at(&header, 32),
+        u16_at(&header, 54),
+        u16_at(&header, 56),
+    );
     if entry != 56 || count > 256 {
         return Err("has a malformed program header".into());
     }
@@ -81,10 +90,18 @@ pub fn read(file: &File) -> Result<Info, String> {
         })
         .collect();
     // The section headers end the file: a file cut anywhere lacks a part of them, or of a segment.
-    let sections = u64_at(&header, 40).saturating_add(u64::from(u16_at(&header, 58)) * u64::from(u16_at(&header, 60)));
-    let end = segments.iter().map(|s| s.offset.saturating_add(s.size)).chain([sections]).max();
+    let sections = u64_at(&header, 40)
+        .saturating_add(u64::from(u16_at(&header, 58)) * u64::from(u16_at(&header, 60)));
+    let end = segments
+        .iter()
+        .map(|s| s.offset.saturating_add(s.size))
+        .chain([sections])
+        .max();
     if end.unwrap_or(0) > length {
-        return Err(format!("is truncated: {length} bytes of {}", end.unwrap_or(0)));
+        return Err(format!(
+            "is truncated: {length} bytes of {}",
+            end.unwrap_or(0)
+        ));
     }
     let mut info = Info::default();
     for segment in segments.iter().filter(|segment| segment.kind == PT_NOTE) {
@@ -106,28 +123,47 @@ struct Elf<'a> {
 impl Elf<'_> {
     fn bytes(&self, offset: u64, size: u64) -> Result<Vec<u8>, String> {
         if offset.saturating_add(size) > self.length {
-            return Err(format!("is truncated: {} bytes of {}", self.length, offset.saturating_add(size)));
+            return Err(format!(
+                "is truncated: {} bytes of {}",
+                self.length,
+                offset.saturating_add(size)
+            ));
         }
         if size > LIMIT {
             return Err("has a malformed segment".into());
         }
         let mut bytes = vec![0; size as usize];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|error| format!("cannot be read: {error}"))?;
+        self.file
+            .read_exact_at(&mut bytes, offset)
+            .map_err(|error| format!("cannot be read: {error}"))?;
         Ok(bytes)
     }
 
-    fn dynamic(&self, dynamic: &Segment, segments: &[Segment], info: &mut Info) -> Result<(), String> {
+    fn dynamic(
+        &self,
+        dynamic: &Segment,
+        segments: &[Segment],
+        info: &mut Info,
+    ) -> Result<(), String> {
         let entries: Vec<(u64, u64)> = self
             .bytes(dynamic.offset, dynamic.size)?
             .chunks_exact(16)
             .map(|raw| (u64_at(raw, 0), u64_at(raw, 8)))
             .take_while(|(tag, _)| *tag != 0)
             .collect();
-        let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
+        let value = |wanted| {
+            entries
+                .iter()
+                .find(|(tag, _)| *tag == wanted)
+                .map(|(_, value)| *value)
+        };
         let offset_of = |address: u64| {
             segments
                 .iter()
-                .find(|s| s.kind == PT_LOAD && (s.address..s.address.saturating_add(s.size)).contains(&address))
+                .find(|s| {
+                    s.kind == PT_LOAD
+                        && (s.address..s.address.saturating_add(s.size)).contains(&address)
+                })
                 .map(|s| s.offset + (address - s.address))
                 .ok_or_else(|| "has a malformed dynamic section".to_owned())
         };
@@ -137,12 +173,21 @@ impl Elf<'_> {
         };
         let text = |at: u64| {
             let rest = strings.get(at as usize..).unwrap_or_default();
-            let end = rest.iter().position(|&byte| byte == 0).unwrap_or(rest.len());
+            let end = rest
+                .iter()
+                .position(|&byte| byte == 0)
+                .unwrap_or(rest.len());
             String::from_utf8_lossy(&rest[..end]).into_owned()
         };
-        info.needed = entries.iter().filter(|(tag, _)| *tag == DT_NEEDED).map(|(_, at)| text(*at)).collect();
+        info.needed = entries
+            .iter()
+            .filter(|(tag, _)| *tag == DT_NEEDED)
+            .map(|(_, at)| text(*at))
+            .collect();
         info.runpath = value(DT_RPATH).is_some() || value(DT_RUNPATH).is_some();
-        let (Some(address), Some(count)) = (value(DT_VERNEED), value(DT_VERNEEDNUM)) else { return Ok(()) };
+        let (Some(address), Some(count)) = (value(DT_VERNEED), value(DT_VERNEEDNUM)) else {
+            return Ok(());
+        };
         let mut at = offset_of(address)?;
         for _ in 0..count.min(64) {
             let need = self.bytes(at, 16)?;
@@ -179,11 +224,19 @@ pub fn parse_version(text: &str) -> Option<(u32, u32)> {
 /// The text of the note of ours among the notes of a segment.
 fn find_note(mut notes: &[u8]) -> Option<String> {
     while notes.len() >= 12 {
-        let (name, text, kind) = (u32_at(notes, 0) as usize, u32_at(notes, 4) as usize, u32_at(notes, 8));
+        let (name, text, kind) = (
+            u32_at(notes, 0) as usize,
+            u32_at(notes, 4) as usize,
+            u32_at(notes, 8),
+        );
         let text_at = 12 + name.next_multiple_of(4);
         let end = text_at.checked_add(text)?;
-        if notes.get(12..12 + name) == Some(assay_plugin::note::OWNER) && kind == assay_plugin::note::TYPE {
-            return notes.get(text_at..end).map(|text| String::from_utf8_lossy(text).into_owned());
+        if notes.get(12..12 + name) == Some(assay_plugin::note::OWNER)
+            && kind == assay_plugin::note::TYPE
+        {
+            return notes
+                .get(text_at..end)
+                .map(|text| String::from_utf8_lossy(text).into_owned());
         }
         notes = notes.get(end.next_multiple_of(4)..)?;
     }

@@ -1,6 +1,9 @@
 //! Opens checked files. Plugins are never unloaded: their code may be on any stack.
 
-#![expect(clippy::disallowed_methods, reason = "every error here names the plugin")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "every error here names the plugin"
+)]
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
@@ -38,8 +41,15 @@ pub fn load(path: &Path, name: &str, version: &str) -> Result<&'static PluginDec
     let checked = check::check(path, &file, name, version)?;
     for link in &checked.links {
         if let Some(other) = loaded.links.get(link) {
-            return Err(broken(path, &checked, &format!("contains `{link}`, which {} has loaded already", other.display()))
-                .with_hint("use versions of the two that share it, or only one of them"));
+            return Err(broken(
+                path,
+                &checked,
+                &format!(
+                    "contains `{link}`, which {} has loaded already",
+                    other.display()
+                ),
+            )
+            .with_hint("use versions of the two that share it, or only one of them"));
         }
     }
     let plugin = open_library(path, &file, &checked)?;
@@ -72,7 +82,8 @@ pub(crate) fn shutdown(nanos: u64) -> bool {
         // SAFETY: the name is lent for the call; the table is a static of the plugin, whose size says
         // what it has.
         unsafe {
-            let table = (plugin.extension)(abi::Str::new("assay.shutdown/1")).cast::<abi::ShutdownApi>();
+            let table =
+                (plugin.extension)(abi::Str::new("assay.shutdown/1")).cast::<abi::ShutdownApi>();
             if let Some(table) = table.as_ref()
                 && table.size as usize >= size_of::<abi::ShutdownApi>()
             {
@@ -89,13 +100,22 @@ pub(crate) fn shutdown(nanos: u64) -> bool {
 /// When it cannot be opened.
 pub fn open(path: &Path, name: &str, version: &str) -> Result<File, Error> {
     File::open(path).map_err(|error| {
-        Error::new("plugin", format!("plugin {name} {version} ({}): cannot be opened: {error}", path.display()))
+        Error::new(
+            "plugin",
+            format!(
+                "plugin {name} {version} ({}): cannot be opened: {error}",
+                path.display()
+            ),
+        )
     })
 }
 
 fn broken(path: &Path, checked: &Checked, what: &str) -> Error {
     let Checked { name, version, .. } = checked;
-    Error::new("plugin", format!("plugin {name} {version} ({}): {what}", path.display()))
+    Error::new(
+        "plugin",
+        format!("plugin {name} {version} ({}): {what}", path.display()),
+    )
 }
 
 fn open_library(path: &Path, file: &File, checked: &Checked) -> Result<&'static PluginDecl, Error> {
@@ -104,10 +124,11 @@ fn open_library(path: &Path, file: &File, checked: &Checked) -> Result<&'static 
     let same = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let target = if same.exists() { same.as_path() } else { path };
     // SAFETY: loading runs the file's initialisers: it is native code and trusted as such.
-    let library = unsafe { Library::open(Some(target), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
-        broken(path, checked, &format!("cannot be loaded: {error}"))
-            .with_hint(format!("assay install plugin/{}", checked.name))
-    })?;
+    let library =
+        unsafe { Library::open(Some(target), RTLD_NOW | RTLD_LOCAL) }.map_err(|error| {
+            broken(path, checked, &format!("cannot be loaded: {error}"))
+                .with_hint(format!("assay install plugin/{}", checked.name))
+        })?;
     let symbol = format!("assay_plugin_v1_{}", checked.name);
     let plugin = {
         // SAFETY: the symbol is data of the type that the ABI says.
@@ -122,8 +143,12 @@ fn open_library(path: &Path, file: &File, checked: &Checked) -> Result<&'static 
     // SAFETY: data of the library, which stays loaded.
     let plugin = unsafe { &*plugin };
     if plugin.magic != abi::MAGIC || plugin.major != abi::ABI_MAJOR {
-        return Err(broken(path, checked, "has a declaration that does not fit its note")
-            .with_hint(format!("assay install plugin/{}", checked.name)));
+        return Err(broken(
+            path,
+            checked,
+            "has a declaration that does not fit its note",
+        )
+        .with_hint(format!("assay install plugin/{}", checked.name)));
     }
     Ok(plugin)
 }

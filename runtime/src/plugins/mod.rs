@@ -23,8 +23,8 @@ const PUBLISHED: [&str; 5] = ["crypto", "db", "http", "template", "ws"];
 
 /// Families that are always there.
 const CORE: [&str; 13] = [
-    "assert", "async", "base64", "env", "fs", "json", "log", "regex", "require", "sleep", "time", "toml",
-    "yaml",
+    "assert", "async", "base64", "env", "fs", "json", "log", "regex", "require", "sleep", "time",
+    "toml", "yaml",
 ];
 
 /// The plugins that a VM can reach.
@@ -56,7 +56,10 @@ pub static LINKED: &[&PluginDecl] = &[];
 fn linked(name: &str) -> Option<&'static PluginDecl> {
     // SAFETY: names are statics.
     #[allow(unsafe_code)]
-    LINKED.iter().copied().find(|plugin| unsafe { plugin.name.text() } == name)
+    LINKED
+        .iter()
+        .copied()
+        .find(|plugin| unsafe { plugin.name.text() } == name)
 }
 
 impl Plugins {
@@ -66,10 +69,16 @@ impl Plugins {
         let mut files: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
         for root in roots.iter().filter(|root| root.is_absolute()) {
             let mut here: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-            let Ok(entries) = fs_err::read_dir(root.join("plugins")) else { continue };
+            let Ok(entries) = fs_err::read_dir(root.join("plugins")) else {
+                continue;
+            };
             for entry in entries.flatten() {
-                if let Some((name, version)) = parse_file_name(&entry.file_name().to_string_lossy()) {
-                    here.entry(name).or_default().push(Candidate { version, path: entry.path() });
+                if let Some((name, version)) = parse_file_name(&entry.file_name().to_string_lossy())
+                {
+                    here.entry(name).or_default().push(Candidate {
+                        version,
+                        path: entry.path(),
+                    });
                 }
             }
             for (name, mut candidates) in here {
@@ -88,7 +97,10 @@ impl Plugins {
 
     /// Every file that was found, newest first in each family.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[Candidate])> {
-        self.0.files.iter().map(|(name, candidates)| (name.as_str(), candidates.as_slice()))
+        self.0
+            .files
+            .iter()
+            .map(|(name, candidates)| (name.as_str(), candidates.as_slice()))
     }
 
     /// The file that a family is loaded from: the pinned version, or the newest that speaks our ABI.
@@ -99,10 +111,16 @@ impl Plugins {
     pub fn choose(&self, name: &str) -> Result<&Candidate, Error> {
         let candidates = self.0.files.get(name).map_or(&[][..], Vec::as_slice);
         if let Some(pin) = self.0.pins.get(name) {
-            return candidates.iter().find(|candidate| candidate.version.to_string() == *pin).ok_or_else(|| {
-                Error::new("not_installed", format!("plugin `{name}` {pin}, which assay.lock pins, is not installed"))
+            return candidates
+                .iter()
+                .find(|candidate| candidate.version.to_string() == *pin)
+                .ok_or_else(|| {
+                    Error::new(
+                        "not_installed",
+                        format!("plugin `{name}` {pin}, which assay.lock pins, is not installed"),
+                    )
                     .with_hint("assay install")
-            });
+                });
         }
         let mut refused = None;
         for candidate in candidates {
@@ -146,7 +164,11 @@ pub fn linked_plugins() -> Vec<Linked> {
     LINKED
         .iter()
         .map(|plugin| unsafe {
-            Linked { name: plugin.name.text(), version: plugin.version.text(), functions: functions(plugin) }
+            Linked {
+                name: plugin.name.text(),
+                version: plugin.version.text(),
+                functions: functions(plugin),
+            }
         })
         .collect()
 }
@@ -166,7 +188,13 @@ fn functions(plugin: &'static PluginDecl) -> Vec<String> {
         let family = plugin.name.text();
         let names = (0..plugin.nfns as usize).map(|at| (*plugin.fns.add(at)).name.text());
         let mut names: Vec<String> = names
-            .map(|name| if name == "__call" { family.to_owned() } else { format!("{family}.{name}") })
+            .map(|name| {
+                if name == "__call" {
+                    family.to_owned()
+                } else {
+                    format!("{family}.{name}")
+                }
+            })
             .collect();
         names.sort();
         names
@@ -183,7 +211,9 @@ fn parse_file_name(file: &str) -> Option<(String, Version)> {
     let stem = file.strip_suffix(".so")?;
     let (name, version) = stem.split_once('-')?;
     let good = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     Some((name.to_owned(), Version::parse(version).ok()?)).filter(|_| good)
 }
 
@@ -192,10 +222,16 @@ fn parse_file_name(file: &str) -> Option<(String, Version)> {
 /// # Errors
 /// When the name is not a plugin's, or the file is refused.
 pub fn inspect(path: &Path) -> Result<check::Checked, Error> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let Some((name, version)) = parse_file_name(&name) else {
-        return Err(Error::new("plugin", format!("{} is not named as a plugin", path.display()))
-            .with_hint("name it <name>-<version>.so"));
+        return Err(Error::new(
+            "plugin",
+            format!("{} is not named as a plugin", path.display()),
+        )
+        .with_hint("name it <name>-<version>.so"));
     };
     let version = version.to_string();
     check::check(path, &load::open(path, &name, &version)?, &name, &version)
@@ -232,9 +268,11 @@ unsafe fn install_proxy(state: *mut lua_State, vm: &Vm, name: &str) {
         ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
         ffi::lua_createtable(state, 0, 0);
         ffi::lua_createtable(state, 0, 3);
-        for (meta, function) in
-            [(c"__index", index as ffi::lua_CFunction), (c"__pairs", pairs), (c"__call", call)]
-        {
+        for (meta, function) in [
+            (c"__index", index as ffi::lua_CFunction),
+            (c"__pairs", pairs),
+            (c"__call", call),
+        ] {
             ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
             ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
             ffi::lua_pushcclosure(state, function, 2);
@@ -249,7 +287,11 @@ unsafe fn install_proxy(state: *mut lua_State, vm: &Vm, name: &str) {
 /// Loads the family into the table at index 1, or leaves an error on top.
 #[allow(unsafe_code)]
 unsafe fn realize(state: *mut lua_State, function: Option<&CStr>) -> bool {
-    static NAMELESS: Native = Native { family: "", name: c"", run: |_| Ok(0) };
+    static NAMELESS: Native = Native {
+        family: "",
+        name: c"",
+        run: |_| Ok(0),
+    };
     // SAFETY: called by the closures of `install_proxy`, which own nothing.
     unsafe {
         let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
@@ -317,7 +359,11 @@ unsafe extern "C-unwind" fn pairs(state: *mut lua_State) -> c_int {
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn call(state: *mut lua_State) -> c_int {
-    unsafe extern "C-unwind" fn results(state: *mut lua_State, _: c_int, _: ffi::lua_KContext) -> c_int {
+    unsafe extern "C-unwind" fn results(
+        state: *mut lua_State,
+        _: c_int,
+        _: ffi::lua_KContext,
+    ) -> c_int {
         // SAFETY: all that is on the stack are results.
         unsafe { ffi::lua_gettop(state) }
     }
