@@ -222,10 +222,10 @@ mod tests {
 
     #[test]
     fn layouts_are_relative_to_their_base() {
-        let source = SourceName::parse("oci:../packages", Path::new("/work/project")).unwrap();
-        assert_eq!(source, SourceName::Layout("/work/packages".into()));
+        let source = SourceName::parse("oci:../packages", Path::new("/srv/project")).unwrap();
+        assert_eq!(source, SourceName::Layout("/srv/packages".into()));
         assert_eq!(
-            source.relative_to(Path::new("/work/project/sub")),
+            source.relative_to(Path::new("/srv/project/sub")),
             "oci:../../packages"
         );
     }

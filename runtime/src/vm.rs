@@ -221,7 +221,8 @@ impl Vm {
 
     /// Runs a chunk to its end. `name` is Lua's chunk name: `@file.lua`, `=(command line)`.
     ///
-    /// What it spawned and did not await is cancelled when it ends.
+    /// What it spawned and did not await is cancelled when it ends. A VM that was stopped (by its
+    /// timeout, a [`StopHandle`] or `os.exit`) stays stopped.
     ///
     /// # Errors
     /// What the script raised; kind `syntax` for what does not compile, `timeout`, `interrupted`,
@@ -264,6 +265,8 @@ impl Vm {
             Stop::Interrupted | Stop::Exit => {}
             _ => coroutines::report(&shared),
         }
+        // What the script spawned ends with it, also where the VM runs another one.
+        shared.cancel_tasks();
         match shared.stop_reason() {
             Stop::None | Stop::Shutdown => result,
             // Whatever the script made of it, this is why it ended.

@@ -417,10 +417,9 @@ impl Vm {
         }
     }
 
-    /// Cancels every task and closes the Lua state. Plugins' handles stay valid, and useless.
-    pub fn close(&self) {
+    /// Drops every task. Dropping one may spawn or call: goes on until nothing is left.
+    pub fn cancel_tasks(&self) {
         let inner = self.inner();
-        // Dropping tasks may spawn or call: go on until nothing is left.
         loop {
             let tasks = inner.tasks.take();
             let incoming = inner.incoming.take();
@@ -429,6 +428,12 @@ impl Vm {
             }
             drop((tasks, incoming));
         }
+    }
+
+    /// Cancels every task and closes the Lua state. Plugins' handles stay valid, and useless.
+    pub fn close(&self) {
+        let inner = self.inner();
+        self.cancel_tasks();
         let messages = {
             let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
             self.closed.store(true, Ordering::Release);
