@@ -5,8 +5,8 @@ set -u
 cd "$(dirname "$0")/.."
 
 declare -A why=(
-  [docker-registry]="nothing is published to, or installed from, a registry over HTTP"
-  [skopeo]="nobody else's tool reads the published packages"
+  [docker-registry]="registry/tests, and whatever else wants a registry over HTTP"
+  [skopeo]="whatever reads published packages with it"
 )
 missing=()
 for program in "${!why[@]}"; do
