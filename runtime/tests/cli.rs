@@ -9,14 +9,29 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli")
 }
 
+/// `assay` in a folder of its own: beside the one that cargo built lie other programs of the workspace,
+/// which it would find as commands.
+fn executable() -> &'static str {
+    static PLACE: OnceLock<String> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli/bin");
+        fs_err::create_dir_all(&folder).unwrap();
+        let place = folder.join("assay");
+        let _ = fs_err::remove_file(&place);
+        fs_err::copy(env!("CARGO_BIN_EXE_assay"), &place).unwrap();
+        place.display().to_string()
+    })
+}
+
 /// `assay` with an environment of the tests' own.
 fn assay() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+    let mut command = Command::new(executable());
     command
         .current_dir(folder())
         .env_clear()
@@ -162,10 +177,7 @@ fn words(line: &str) -> Vec<String> {
 
 /// Without what differs from machine to machine and from run to run.
 fn plain(text: &str) -> String {
-    let prefix = Path::new(env!("CARGO_BIN_EXE_assay"))
-        .ancestors()
-        .nth(2)
-        .unwrap();
+    let prefix = Path::new(executable()).ancestors().nth(2).unwrap();
     let mut text = text
         .replace(&folder().display().to_string(), "FOLDER")
         .replace(&prefix.display().to_string(), "PREFIX")
@@ -324,7 +336,7 @@ fn signals_end_pid_1() {
         ("print('ready') while true do end", "INT", 130),
     ] {
         let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", env!("CARGO_BIN_EXE_assay"), "-e", code]);
+        command.args(["--pid", "--fork", executable(), "-e", code]);
         let allowed = Command::new("unshare")
             .args(["--pid", "--fork", "true"])
             .output();
@@ -439,7 +451,7 @@ fn colours_are_for_terminals() {
         let mut command = Command::new("script");
         command.args([
             "-qec",
-            &format!("{} -e 'error(1)'", env!("CARGO_BIN_EXE_assay")),
+            &format!("{} -e 'error(1)'", executable()),
             "/dev/null",
         ]);
         command.env("NO_COLOR", no_color).stdin(Stdio::null());
