@@ -173,11 +173,9 @@ impl Vm {
     /// # Errors
     /// For lack of memory.
     pub fn set_args(&self, script: &[u8], args: &[Vec<u8>]) -> Result<(), Error> {
-        let shared = &*self.shared;
-        let main = shared.inner().main.get();
-        // SAFETY: nothing is owned by the closure while it may raise.
-        let status = unsafe {
-            native::protected(main, |state| {
+        // SAFETY: the closure owns nothing.
+        unsafe {
+            self.on_main(|state| {
                 ffi::lua_createtable(state, args.len() as c_int, 1);
                 ffi::lua_pushlstring(state, script.as_ptr().cast(), script.len());
                 ffi::lua_rawseti(state, -2, 0);
@@ -187,11 +185,6 @@ impl Vm {
                 }
                 ffi::lua_setglobal(state, c"arg".as_ptr());
             })
-        };
-        if status == ffi::LUA_OK {
-            Ok(())
-        } else {
-            Err(errors::out_of_memory(shared).into())
         }
     }
 
@@ -203,19 +196,25 @@ impl Vm {
         let dir = dir.display().to_string().replace(['?', ';'], "_");
         let dir = if dir.is_empty() { ".".to_owned() } else { dir };
         let path = format!("{dir}/?.lua;{dir}/?/init.lua");
-        let main = self.shared.inner().main.get();
         // SAFETY: as above.
-        let status = unsafe {
-            native::protected(main, |state| {
+        unsafe {
+            self.on_main(|state| {
                 ffi::lua_getglobal(state, c"package".as_ptr());
                 ffi::lua_pushlstring(state, path.as_ptr().cast(), path.len());
                 ffi::lua_setfield(state, -2, c"path".as_ptr());
             })
-        };
-        if status == ffi::LUA_OK {
-            Ok(())
-        } else {
-            Err(errors::out_of_memory(&self.shared).into())
+        }
+    }
+
+    /// Works on the main thread's stack, where only lack of memory can raise.
+    ///
+    /// # Safety
+    /// The closure may own nothing while it may raise.
+    unsafe fn on_main(&self, work: impl FnOnce(*mut lua_State)) -> Result<(), Error> {
+        // SAFETY: the caller's promise; the main thread never runs code.
+        match unsafe { native::protected(self.shared.inner().main.get(), work) } {
+            ffi::LUA_OK => Ok(()),
+            _ => Err(errors::out_of_memory(&self.shared).into()),
         }
     }
 
@@ -425,7 +424,7 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
             ffi::lua_yield(state, 0);
             return;
         }
-        push_stopped(state, vm, reason);
+        errors::push(state, vm, &errors::stopped(vm, reason), None);
         ffi::lua_error(state);
     }
 }
@@ -438,12 +437,6 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
 pub(crate) unsafe fn stop_now(state: *mut lua_State) {
     // SAFETY: the caller's promise.
     unsafe { ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1) }
-}
-
-#[allow(unsafe_code)]
-unsafe fn push_stopped(state: *mut lua_State, vm: &crate::lua::state::Vm, reason: Stop) {
-    // SAFETY: an open state; the stack has room in a hook.
-    unsafe { errors::push(state, vm, &errors::stopped(vm, reason), None) };
 }
 
 /// The registry's key of the VM's address.

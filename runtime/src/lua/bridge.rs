@@ -69,7 +69,7 @@ unsafe extern "C-unwind" fn trampoline(state: *mut lua_State) -> c_int {
         let (bound, vm) = upvalues(state);
         let flags = (*bound.desc).flags;
         let slot = if flags & abi::flag::ASYNC != 0 {
-            task::reserve(state, vm)
+            task::reserve(state)
         } else {
             std::ptr::null_mut()
         };
@@ -569,7 +569,14 @@ pub(crate) unsafe fn push(state: *mut lua_State, vm: &Vm, val: &Val, bound: Opti
     unsafe { push_nested(state, vm, val, bound, MAX_DEPTH as u32) }
 }
 
-unsafe fn push_nested(state: *mut lua_State, vm: &Vm, val: &Val, bound: Option<Bound>, depth: u32) {
+/// As `push`, `depth` levels before it is too deep.
+pub(crate) unsafe fn push_nested(
+    state: *mut lua_State,
+    vm: &Vm,
+    val: &Val,
+    bound: Option<Bound>,
+    depth: u32,
+) {
     let Val { tag, len, u } = *val;
     // SAFETY: the value is live, and its tag says which field is set. No frame here owns anything.
     unsafe {
@@ -601,7 +608,7 @@ unsafe fn push_nested(state: *mut lua_State, vm: &Vm, val: &Val, bound: Option<B
             tag::OBJECT => object::push(state, vm, u.o),
             tag::FUNC => task::push_kept(state, vm, u.fun),
             tag::BUF => push_buffer(state, vm, u.buf),
-            tag::ERROR => errors::push_record(state, vm, val, bound),
+            tag::ERROR => errors::push_record(state, vm, val, bound, depth),
             unknown => {
                 ffi::luaL_error(
                     state,
@@ -614,7 +621,7 @@ unsafe fn push_nested(state: *mut lua_State, vm: &Vm, val: &Val, bound: Option<B
 }
 
 /// Makes room for one more level, or raises: the native stack is as finite as Lua's.
-unsafe fn room(state: *mut lua_State, depth: u32) {
+pub(crate) unsafe fn room(state: *mut lua_State, depth: u32) {
     // SAFETY: an open state in protected mode.
     unsafe {
         if depth == 0 {
@@ -624,7 +631,7 @@ unsafe fn room(state: *mut lua_State, depth: u32) {
                 MAX_DEPTH as c_int,
             );
         }
-        ffi::luaL_checkstack(state, 6, c"value nested too deep".as_ptr());
+        ffi::luaL_checkstack(state, 8, c"value nested too deep".as_ptr());
     }
 }
 

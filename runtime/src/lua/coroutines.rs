@@ -56,6 +56,16 @@ enum End {
 }
 
 impl Spawned {
+    fn new(origin: String) -> Self {
+        Self {
+            origin,
+            cancel: Rc::default(),
+            end: RefCell::default(),
+            waiters: RefCell::default(),
+            awaited: Cell::new(false),
+        }
+    }
+
     fn finish(self: &Rc<Self>, vm: &VmRef, end: End) {
         let error = match &end {
             End::Raised(coroutine) => Some(coroutine.error()),
@@ -116,13 +126,7 @@ unsafe fn start(frame: &Frame<'_>, index: c_int) -> Result<Rc<Spawned>, Error> {
 }
 
 fn launch(vm: &Vm, coroutine: Coroutine, origin: String) -> Rc<Spawned> {
-    let spawned = Rc::new(Spawned {
-        origin,
-        cancel: Rc::default(),
-        end: RefCell::default(),
-        waiters: RefCell::default(),
-        awaited: Cell::new(false),
-    });
+    let spawned = Rc::new(Spawned::new(origin));
     let (this, vm_ref) = (Rc::clone(&spawned), vm.to_ref());
     let running = Running::new(vm, &spawned.origin);
     vm.spawn(Box::pin(async move {
@@ -169,21 +173,15 @@ impl Drop for Running {
 
 /// `file:line` of the Lua function that called.
 fn origin(state: *mut lua_State) -> String {
-    // SAFETY: an open state; `lua_getstack` fills what `lua_getinfo` reads.
-    unsafe {
-        let mut info: ffi::lua_Debug = std::mem::zeroed();
-        for current in 0..16 {
-            if ffi::lua_getstack(state, current, &mut info) == 0 {
-                break;
-            }
-            ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut info);
-            if info.currentline > 0 {
-                let source = std::ffi::CStr::from_ptr(info.short_src.as_ptr()).to_string_lossy();
-                return format!("{source}:{}", info.currentline);
-            }
+    // SAFETY: an open state.
+    match unsafe { errors::find_line(state) } {
+        Some(info) => {
+            // SAFETY: Lua ended the name with a zero.
+            let source = unsafe { std::ffi::CStr::from_ptr(info.short_src.as_ptr()) };
+            format!("{}:{}", source.to_string_lossy(), info.currentline)
         }
+        None => "?".into(),
     }
-    "?".into()
 }
 
 /// Logs what nobody awaited, and what still runs; when the script has ended.
@@ -228,13 +226,7 @@ unsafe fn spawn_interval(frame: &Frame<'_>) -> Result<c_int, Error> {
         let reference =
             super::object::keep(frame.state, 2).ok_or_else(|| errors::out_of_memory(frame.vm))?;
         let origin = origin(frame.state);
-        let spawned = Rc::new(Spawned {
-            origin: origin.clone(),
-            cancel: Rc::default(),
-            end: RefCell::default(),
-            waiters: RefCell::default(),
-            awaited: Cell::new(false),
-        });
+        let spawned = Rc::new(Spawned::new(origin.clone()));
         let this = Rc::clone(&spawned);
         let ticker = Ticker {
             vm: frame.vm.to_ref(),

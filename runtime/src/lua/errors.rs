@@ -45,10 +45,16 @@ unsafe extern "C-unwind" fn to_string(state: *mut lua_State) -> c_int {
 
 /// Pushes the error table of a `tag::ERROR`, with the function's name before the message; or the
 /// very value that a Lua function had raised, when it is that which comes back. Raises.
-pub(crate) unsafe fn push_record(state: *mut lua_State, vm: &Vm, val: &Val, bound: Option<Bound>) {
+pub(crate) unsafe fn push_record(
+    state: *mut lua_State,
+    vm: &Vm,
+    val: &Val,
+    bound: Option<Bound>,
+    depth: u32,
+) {
     // SAFETY: the value is live; no frame here owns anything while Lua may raise.
     unsafe {
-        ffi::luaL_checkstack(state, 8, std::ptr::null());
+        bridge::room(state, depth);
         let pairs = val.u.l;
         for at in 0..val.len as usize {
             let value = &*pairs.add(2 * at + 1);
@@ -65,15 +71,15 @@ pub(crate) unsafe fn push_record(state: *mut lua_State, vm: &Vm, val: &Val, boun
             if value.tag == tag::NIL || is(key, b"value") {
                 continue;
             }
-            bridge::push(state, vm, key, None);
+            bridge::push_nested(state, vm, key, None, depth - 1);
             match (is(key, b"message"), bound) {
                 (true, Some(bound)) => {
                     push_name(state, bound);
                     ffi::lua_pushstring(state, c": ".as_ptr());
-                    bridge::push(state, vm, value, None);
+                    bridge::push_nested(state, vm, value, None, depth - 1);
                     ffi::lua_concat(state, 3);
                 }
-                _ => bridge::push(state, vm, value, None),
+                _ => bridge::push_nested(state, vm, value, None, depth - 1),
             }
             ffi::lua_rawset(state, -3);
         }
@@ -114,8 +120,8 @@ unsafe fn push_name(state: *mut lua_State, bound: Bound) {
     }
 }
 
-/// Pushes `file:line` of the innermost Lua function, or nil.
-unsafe fn push_source(state: *mut lua_State) {
+/// Finds the innermost Lua function that runs. Neither owns nor raises anything.
+pub(crate) unsafe fn find_line(state: *mut lua_State) -> Option<ffi::lua_Debug> {
     // SAFETY: `lua_getstack` fills what `lua_getinfo` reads.
     unsafe {
         let mut info: ffi::lua_Debug = std::mem::zeroed();
@@ -125,16 +131,28 @@ unsafe fn push_source(state: *mut lua_State) {
             }
             ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut info);
             if info.currentline > 0 {
+                return Some(info);
+            }
+        }
+        None
+    }
+}
+
+/// Pushes `file:line` of the innermost Lua function, or nil.
+unsafe fn push_source(state: *mut lua_State) {
+    // SAFETY: an open state with room; what is found is plain data.
+    unsafe {
+        match find_line(state) {
+            Some(info) => {
                 ffi::lua_pushfstring(
                     state,
                     c"%s:%d".as_ptr(),
                     info.short_src.as_ptr(),
                     info.currentline,
                 );
-                return;
             }
+            None => ffi::lua_pushnil(state),
         }
-        ffi::lua_pushnil(state);
     }
 }
 

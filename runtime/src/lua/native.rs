@@ -223,31 +223,20 @@ pub(crate) unsafe fn fill(state: *mut lua_State, vm: &Vm, family: &'static Plugi
             let desc: *const FnDesc = family.fns.add(at);
             let name = (*desc).name;
             let owner: *const Str = &raw const family.name;
+            let bound = Bound {
+                desc,
+                owner,
+                method: false,
+            };
             if name.bytes() == b"__call" {
                 set_call(state, |state| {
-                    bridge::push_function(
-                        state,
-                        vm,
-                        Bound {
-                            desc,
-                            owner,
-                            method: false,
-                        },
-                    );
+                    bridge::push_function(state, vm, bound);
                     ffi::lua_pushcclosure(state, without_self, 1);
                 });
                 continue;
             }
             ffi::lua_pushlstring(state, name.ptr.cast(), name.len);
-            bridge::push_function(
-                state,
-                vm,
-                Bound {
-                    desc,
-                    owner,
-                    method: false,
-                },
-            );
+            bridge::push_function(state, vm, bound);
             ffi::lua_rawset(state, -3);
         }
     }
@@ -265,7 +254,18 @@ pub(crate) unsafe fn set_call(state: *mut lua_State, push: impl FnOnce(*mut lua_
 }
 
 /// `__call` gets the table first; the function does not want it.
-pub(crate) unsafe extern "C-unwind" fn without_self(state: *mut lua_State) -> c_int {
+unsafe extern "C-unwind" fn without_self(state: *mut lua_State) -> c_int {
+    // SAFETY: a closure over the function.
+    unsafe {
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+        ffi::lua_replace(state, 1);
+        call_on(state)
+    }
+}
+
+/// Calls what is at index 1 with all that is above it, which may wait, and returns all its results.
+/// Raises what it raises.
+pub(crate) unsafe fn call_on(state: *mut lua_State) -> c_int {
     unsafe extern "C-unwind" fn results(
         state: *mut lua_State,
         _: c_int,
@@ -274,10 +274,8 @@ pub(crate) unsafe extern "C-unwind" fn without_self(state: *mut lua_State) -> c_
         // SAFETY: all that is on the stack are results.
         unsafe { ffi::lua_gettop(state) }
     }
-    // SAFETY: a closure over the function.
+    // SAFETY: called with nothing owned.
     unsafe {
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
-        ffi::lua_replace(state, 1);
         let nargs = ffi::lua_gettop(state) - 1;
         ffi::lua_callk(state, nargs, ffi::LUA_MULTRET, 0, Some(results));
         ffi::lua_gettop(state)

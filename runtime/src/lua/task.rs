@@ -64,7 +64,7 @@ pub(crate) unsafe fn drop_task(task: Task) {
 }
 
 /// Pushes room for a task, before the plugin is called: then nothing is lost when memory is. Raises.
-pub(crate) unsafe fn reserve(state: *mut lua_State, _: &Vm) -> *mut Pending {
+pub(crate) unsafe fn reserve(state: *mut lua_State) -> *mut Pending {
     // SAFETY: called by a trampoline, which owns nothing yet.
     unsafe {
         ffi::luaL_checkstack(state, 8, std::ptr::null());

@@ -13,9 +13,9 @@ use assay_plugin::abi::PluginDecl;
 use semver::Version;
 
 use crate::Error;
-use crate::lua::native::{self, Native};
+use crate::lua::native;
 use crate::lua::state::Vm;
-use crate::lua::{ffi, host, lua_State};
+use crate::lua::{errors, ffi, host, lua_State};
 
 /// Families of our own publishing: known when they are not installed, so that the error can say how
 /// to get them.
@@ -249,11 +249,10 @@ pub(crate) unsafe fn install(state: *mut lua_State, vm: &Vm) {
         for name in PUBLISHED {
             install_proxy(state, vm, name);
         }
-        for plugin in LINKED {
-            install_proxy(state, vm, plugin.name.text());
-        }
-        for name in vm.config.plugins.0.files.keys() {
-            if !PUBLISHED.contains(&name.as_str()) && !CORE.contains(&name.as_str()) {
+        let linked = LINKED.iter().map(|plugin| plugin.name.text());
+        let found = vm.config.plugins.0.files.keys().map(String::as_str);
+        for name in linked.chain(found) {
+            if !PUBLISHED.contains(&name) && !CORE.contains(&name) {
                 install_proxy(state, vm, name);
             }
         }
@@ -287,11 +286,6 @@ unsafe fn install_proxy(state: *mut lua_State, vm: &Vm, name: &str) {
 /// Loads the family into the table at index 1, or leaves an error on top.
 #[allow(unsafe_code)]
 unsafe fn realize(state: *mut lua_State, function: Option<&CStr>) -> bool {
-    static NAMELESS: Native = Native {
-        family: "",
-        name: c"",
-        run: |_| Ok(0),
-    };
     // SAFETY: called by the closures of `install_proxy`, which own nothing.
     unsafe {
         let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
@@ -310,7 +304,7 @@ unsafe fn realize(state: *mut lua_State, function: Option<&CStr>) -> bool {
                 if let Some(hint) = error.hint {
                     failed = failed.hint(hint);
                 }
-                native::fail(state, vm, &NAMELESS, failed);
+                errors::push(state, vm, &failed, None);
                 return false;
             }
         };
@@ -359,22 +353,12 @@ unsafe extern "C-unwind" fn pairs(state: *mut lua_State) -> c_int {
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn call(state: *mut lua_State) -> c_int {
-    unsafe extern "C-unwind" fn results(
-        state: *mut lua_State,
-        _: c_int,
-        _: ffi::lua_KContext,
-    ) -> c_int {
-        // SAFETY: all that is on the stack are results.
-        unsafe { ffi::lua_gettop(state) }
-    }
     // SAFETY: called by Lua with the table and arguments.
     unsafe {
         ffi::luaL_checkstack(state, 24, std::ptr::null());
         if !realize(state, None) {
             ffi::lua_error(state);
         }
-        let nargs = ffi::lua_gettop(state) - 1;
-        ffi::lua_callk(state, nargs, ffi::LUA_MULTRET, 0, Some(results));
-        ffi::lua_gettop(state)
+        native::call_on(state)
     }
 }
