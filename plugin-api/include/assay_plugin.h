@@ -290,7 +290,8 @@ struct assay_host_api {
     /* Logs for a VM (or null). `fields` is an ASSAY_MAP, or null; everything is lent. Any thread. */
     void (*log)(const assay_vm *vm, uint32_t level, assay_str message, const assay_val *fields);
     /* Whether a VM may do `permission` (net.connect, net.listen, fs.read, fs.write, env) to `target`
-     * (host:port, a path, a name): 1 or 0. Any thread. */
+     * (host:port, a path, a name): 1 or 0. Of an address that a name turned out to be, net.address
+     * with `address:port name`. Any thread. */
     int32_t (*allowed)(const assay_vm *vm, assay_str permission, assay_str target);
 };
 

@@ -408,7 +408,8 @@ pub struct HostApi {
     #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
     pub log: unsafe extern "C" fn(vm: *const VmHdr, level: u32, message: Str, fields: *const Val),
     /// Whether a VM may do `permission` (`net.connect`, `net.listen`, `fs.read`, `fs.write`, `env`)
-    /// to `target` (`host:port`, a path, a name): 1 or 0.
+    /// to `target` (`host:port`, a path, a name): 1 or 0. Of an address that a name turned out to be,
+    /// `net.address` with `address:port name`. Any thread.
     #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
     pub allowed: unsafe extern "C" fn(vm: *const VmHdr, permission: Str, target: Str) -> i32,
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
@@ -73,23 +74,47 @@ impl Cx {
     /// the environment (`env` with a name).
     ///
     /// # Errors
-    /// Kind `permission`: `not allowed: net.connect 169.254.169.254:80`.
+    /// Kind `permission`: `not allowed: net 169.254.169.254:80`, with the flag as hint.
     pub fn require(&self, permission: &str, target: &str) -> Result<()> {
+        if self.is_allowed(permission, target)? {
+            return Ok(());
+        }
+        let flag = flag(permission);
+        Err(
+            Error::new("permission", format!("not allowed: {flag} {target}"))
+                .hint(format!("--allow-{flag}={target}")),
+        )
+    }
+
+    /// Fails unless the script may connect to `address`, which is what `host` (a name, or the address
+    /// itself) turned out to be. Ask this of every address before connecting to it; `net::resolve`
+    /// (feature `tokio`) does.
+    ///
+    /// # Errors
+    /// Kind `permission`: `not allowed: net 127.0.0.1:80 (evil.example)`.
+    pub fn require_address(&self, host: &str, address: SocketAddr) -> Result<()> {
+        let target = format!("{address} {host}");
+        if self.is_allowed("net.address", &target)? {
+            return Ok(());
+        }
+        let port = address.port();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let literal = bare.parse() == Ok(address.ip());
+        let (shown, flag) = match literal {
+            true => (address.to_string(), address.to_string()),
+            false => (format!("{address} ({host})"), format!("{host}:{port}")),
+        };
+        Err(
+            Error::new("permission", format!("not allowed: net {shown}"))
+                .hint(format!("--allow-net={flag}")),
+        )
+    }
+
+    fn is_allowed(&self, permission: &str, target: &str) -> Result<bool> {
         // SAFETY: the host's function; the texts are lent for the call.
         let allowed =
             unsafe { (host()?.allowed)(self.0, Str::lend(permission), Str::lend(target)) };
-        if allowed == 1 {
-            return Ok(());
-        }
-        let flag = match permission.split_once('.') {
-            Some(("net", _)) => "net",
-            Some((_, verb)) => verb,
-            None => permission,
-        };
-        Err(
-            Error::new("permission", format!("not allowed: {permission} {target}"))
-                .hint(format!("--allow-{flag}={target}")),
-        )
+        Ok(allowed == 1)
     }
 
     /// Logs at [`level`] through the host: to its sink, in its format.
@@ -129,6 +154,15 @@ impl Cx {
     pub async fn sleep(&self, duration: Duration) -> Result<()> {
         reactor::Timer::new(duration)?.await;
         Ok(())
+    }
+}
+
+/// The command line's word for a permission.
+fn flag(permission: &str) -> &str {
+    match permission.split_once('.') {
+        Some(("net", _)) => "net",
+        Some((_, verb)) => verb,
+        None => permission,
     }
 }
 

@@ -8,7 +8,8 @@
 //! - `args`, `call`: typed functions from the wire's one signature: [`Arg`], [`De`], [`Rest`].
 //! - `value`, `de`, `ser`: views, owned values, results: [`View`], [`Value`], [`Buf`], [`Ser`].
 //! - `object`, `func`: [`Ref`] to objects that scripts hold; [`Func`], Lua functions that we hold.
-//! - `host`, [`reactor`], [`threads`]: what the host offers ([`Cx`]), and a tokio thread of our own.
+//! - `host`, [`reactor`]: what the host offers ([`Cx`]). [`threads`], [`net`]: a tokio thread of our own,
+//!   and addresses for it.
 //! - `error`, [`mod@panic`]: the error record; panics end at the boundary.
 //! - [`note`]: the ELF note. [`mod@test`]: a host for unit tests.
 //!
@@ -47,6 +48,8 @@ mod error;
 mod func;
 mod host;
 mod macros;
+#[cfg(feature = "tokio")]
+pub mod net;
 pub mod note;
 mod object;
 pub mod panic;

@@ -321,6 +321,10 @@ mod family {
         cx.require(permission, target)
     }
 
+    pub fn needs_address(cx: Cx, host: &str, address: &str) -> Result<()> {
+        cx.require_address(host, address.parse().expect("an address"))
+    }
+
     pub async fn give_way() {
         let mut first = true;
         poll_fn(|cx| {
@@ -371,6 +375,7 @@ mod family {
             fn buffer = "fun(len: integer): string",
             async fn sleeps = "fun()",
             fn needs = "fun(permission: string, target: string)",
+            fn needs_address = "fun(host: string, address: string)",
         },
         classes: [Fragile, Other, Point],
     }
@@ -1096,7 +1101,7 @@ fn permissions() {
         .unwrap_err();
     assert_eq!(
         (error.kind(), error.message()),
-        ("permission", "not allowed: net.connect db:5432")
+        ("permission", "not allowed: net db:5432")
     );
     assert_eq!(error.hint_text(), Some("--allow-net=db:5432"));
     // Of this VM only.
@@ -1104,6 +1109,29 @@ fn permissions() {
         self::host()
             .call::<()>("needs", ("net.connect", "db:5432"))
             .is_ok()
+    );
+}
+
+#[test]
+fn permissions_of_addresses() {
+    let host = host();
+    let ask = |name: &str, address: &str| host.call::<()>("needs_address", (name, address));
+    assert!(ask("db", "10.0.0.1:5432").is_ok());
+    host.deny("net.address 10.0.0.1:5432 db");
+    host.deny("net.address [::1]:80 [::1]");
+    let error = ask("db", "10.0.0.1:5432").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message(), error.hint_text()),
+        (
+            "permission",
+            "not allowed: net 10.0.0.1:5432 (db)",
+            Some("--allow-net=db:5432")
+        )
+    );
+    let error = ask("[::1]", "[::1]:80").unwrap_err();
+    assert_eq!(
+        (error.message(), error.hint_text()),
+        ("not allowed: net [::1]:80", Some("--allow-net=[::1]:80"))
     );
 }
 

@@ -136,7 +136,7 @@ fn hash_file() {
     sandboxed.deny("fs.read");
     let error = sandboxed.call::<String>("hash_file", (path,)).unwrap_err();
     assert_eq!(error.kind(), "permission");
-    assert_eq!(error.message(), format!("not allowed: fs.read {path}"));
+    assert_eq!(error.message(), format!("not allowed: read {path}"));
     assert_eq!(error.hint_text(), Some(&*format!("--allow-read={path}")));
     std::fs::remove_dir_all(dir).unwrap();
 }

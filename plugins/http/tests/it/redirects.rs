@@ -144,7 +144,7 @@ fn every_hop_asks_for_permission() {
     assert_eq!(error.kind(), "permission");
     assert_eq!(
         error.message(),
-        format!("not allowed: net.connect 127.0.0.1:{}", target.port)
+        format!("not allowed: net 127.0.0.1:{}", target.port)
     );
     mock.request();
     assert!(target.quiet());
