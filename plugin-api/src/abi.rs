@@ -496,7 +496,8 @@ pub struct PluginDecl {
     /// Called once in the process, before anything else. [`OK`] or [`ERR`] (reported by `ret`).
     #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
     pub init: unsafe extern "C" fn(host: *const HostApi, ret: *mut Ret) -> i32,
-    /// A capability table of the plugin by name and version, or null.
+    /// A capability table of the plugin by name and version, or null: `assay.shutdown/1`
+    /// ([`ShutdownApi`]), `assay.types/1` (a [`Str`]: LuaCATS stubs of the family).
     #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
     pub extension: unsafe extern "C" fn(name: Str) -> *const c_void,
     /// What the family is for, Markdown.

@@ -118,10 +118,15 @@ pub fn __init(host: *const abi::HostApi, ret: *mut abi::Ret) -> i32 {
 pub fn __extension(
     name: abi::Str,
     shutdown: Option<&'static abi::ShutdownApi>,
+    types: Option<&'static abi::Str>,
 ) -> *const core::ffi::c_void {
+    fn pointer<T>(table: Option<&'static T>) -> *const core::ffi::c_void {
+        table.map_or(core::ptr::null(), |table| core::ptr::from_ref(table).cast())
+    }
     // SAFETY: lent for the call.
-    match (unsafe { name.bytes() }, shutdown) {
-        (b"assay.shutdown/1", Some(table)) => core::ptr::from_ref(table).cast(),
+    match unsafe { name.bytes() } {
+        b"assay.shutdown/1" => pointer(shutdown),
+        b"assay.types/1" => pointer(types),
         _ => core::ptr::null(),
     }
 }

@@ -8,7 +8,10 @@
 /// Optional, in this order: `permissions: [...]` it may ask for, `needs: ["assay.reactor/1"]` services
 /// of the host without which it cannot work, `links: [...]` native libraries that must be linked
 /// once only, `shutdown: path` to a `fn(Duration) -> bool` that is called when the process was asked
-/// to end and answers whether something runs that will end by itself.
+/// to end and answers whether something runs that will end by itself, `types:
+/// include_str!("../types/hello.lua")`: LuaCATS stubs, where there is more to say than the list of
+/// functions does, such as the fields of options. `assay types` hands them to editors, and the macro adds
+/// a unit test that holds them to what is registered ([`test::check_types`](crate::test::check_types)).
 ///
 /// ```
 /// use assay_plugin::{Result, plugin};
@@ -36,6 +39,7 @@ macro_rules! plugin {
         $(needs: [$($service:literal),* $(,)?],)?
         $(links: [$($link:literal),* $(,)?],)?
         $(shutdown: $shutdown:path,)?
+        $(types: $types:expr,)?
         functions: { $($functions:tt)* },
         $(classes: [$($class:ty),* $(,)?],)?
     ) => {
@@ -47,8 +51,16 @@ macro_rules! plugin {
 
             $crate::__declaration! {
                 #[unsafe(export_name = concat!("assay_plugin_v1_", $name))]
-                ASSAY_PLUGIN, [$($doc)*], $name, [$($functions)*], [$($($class),*)?], [$($shutdown)?]
+                ASSAY_PLUGIN, [$($doc)*], $name, [$($functions)*], [$($($class),*)?], [$($shutdown)?], [$($types)?]
             }
+
+            $(
+                #[cfg(test)]
+                #[test]
+                fn types_are_what_is_registered() {
+                    $crate::test::check_types(&ASSAY_PLUGIN, $types);
+                }
+            )?
 
             const TEXT: &[&str] = &[
                 "name=", $name,
@@ -86,7 +98,7 @@ macro_rules! family {
             #[allow(unused_imports)]
             use super::*;
             $crate::__declaration! {
-                FAMILY, [$($doc)*], $name, [$($functions)*], [$($($class),*)?], []
+                FAMILY, [$($doc)*], $name, [$($functions)*], [$($($class),*)?], [], []
             }
         }
         pub use __assay_family::FAMILY;
@@ -96,7 +108,7 @@ macro_rules! family {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declaration {
-    ($(#[$attr:meta])* $static:ident, [$($doc:literal)*], $name:literal, [$($functions:tt)*], [$($class:ty),*], [$($shutdown:path)?]) => {
+    ($(#[$attr:meta])* $static:ident, [$($doc:literal)*], $name:literal, [$($functions:tt)*], [$($class:ty),*], [$($shutdown:path)?], [$($types:expr)?]) => {
         static FUNCTIONS: &[$crate::abi::FnDesc] = $crate::__functions!([$($functions)*]);
         static CLASSES: &[$crate::ClassPtr] = &[$($crate::ClassPtr::of::<$class>()),*];
 
@@ -118,7 +130,13 @@ macro_rules! __declaration {
                 };
                 shutdown = Some(&SHUTDOWN);
             )?
-            $crate::__extension(name, shutdown)
+            #[allow(unused_mut, unused_assignments)]
+            let mut types: ::core::option::Option<&'static $crate::abi::Str> = None;
+            $(
+                static TYPES: $crate::abi::Str = $crate::abi::Str::new($types);
+                types = Some(&TYPES);
+            )?
+            $crate::__extension(name, shutdown, types)
         }
 
         /// The family, as the host finds it.

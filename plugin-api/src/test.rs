@@ -16,6 +16,10 @@ use crate::func::IntoArgs;
 use crate::object::AnyObject;
 use crate::value::{Arena, Kind, View};
 
+mod types;
+
+pub use types::check_types;
+
 /// Calls a plugin as the runtime would. Pending calls are polled on the caller's thread until they
 /// end; there is no reactor, so what needs one answers with an error.
 pub struct Host {

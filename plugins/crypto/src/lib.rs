@@ -20,13 +20,14 @@ plugin! {
     /// Hashes, MACs, random values and JSON Web Tokens.
     name: "crypto",
     permissions: ["fs.read"],
+    types: include_str!("../types/crypto.lua"),
     functions: {
         /// The hash of some bytes, in hexadecimal.
         ///
         /// Algorithms: `sha224`, `sha256`, `sha384`, `sha512`, `sha3-224`, `sha3-256`, `sha3-384`,
         /// `sha3-512`; `md5` and `sha1` only for what still asks for them.
         fn hash = "fun(data: string, algorithm?: crypto.Hash): string",
-        /// The hash of a file, in hexadecimal. Other coroutines go on while it is read.
+        /// The hash of a file, in hexadecimal. Waits: other coroutines go on while it is read.
         async fn hash_file = "fun(path: string, algorithm?: crypto.Hash): string",
         /// The HMAC of some bytes, in hexadecimal, or as bytes when `raw` is true.
         fn hmac = "fun(key: string, data: string, algorithm?: crypto.Hash, raw?: boolean): string",
@@ -42,7 +43,7 @@ plugin! {
         ///
         /// The key is a private key in PEM, or the secret for `HS256`, `HS384` and `HS512`.
         /// `exp`, `nbf` and `iat` are cut to whole seconds.
-        fn jwt_sign = "fun(claims: table, key: string, algorithm?: crypto.JwtAlgorithm, options?: crypto.SignOptions): string",
+        fn jwt_sign = "fun(claims: table<string, any>, key: string, algorithm?: crypto.JwtAlgorithm, options?: crypto.SignOptions): string",
         /// Checks the signature and the times of a JSON Web Token and returns its claims.
         ///
         /// The key is a public key or certificate in PEM, a JWKS (JSON text or a table), or a

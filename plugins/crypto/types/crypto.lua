@@ -51,7 +51,7 @@ crypto = {}
 ---@return string
 function crypto.hash(data, algorithm) end
 
----The hash of a file, in hexadecimal. Other coroutines go on while it is read.
+---The hash of a file, in hexadecimal. Waits: other coroutines go on while it is read.
 ---@param path string
 ---@param algorithm? crypto.Hash default `sha256`
 ---@return string

@@ -44,6 +44,7 @@ plugin! {
     name: "http",
     permissions: ["net.connect", "net.listen", "fs.read"],
     shutdown: serve::shutdown,
+    types: include_str!("../types/http.lua"),
     functions: {
         /// Sends a GET request. A status of 400 or more does not raise; a failed transfer does.
         async fn get = "fun(url: string, opts?: http.Options): http.Response",

@@ -70,56 +70,64 @@ function Response:header_values(name) end
 ---@overload fun(): string?
 local Body = {}
 
----The next bytes, at most `max`; nil at the end.
+---The next bytes, at most `max`; nil at the end. Waits for them.
 ---@param max? integer
 ---@return string?
 function Body:read(max) end
 
----Drops what is left, and the connection with it. Also with `<close>`.
+---Drops what is left, and the connection with it; waits until that is done. Also with `<close>`.
 function Body:close() end
 
 ---Defaults for calls, and connections that they share. Also with `<close>`.
 ---@class http.Client
 local Client = {}
 
+---As `http.get`, with the client's defaults. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function Client:get(url, opts) end
 
+---As `http.head`. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function Client:head(url, opts) end
 
+---As `http.options`. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function Client:options(url, opts) end
 
+---As `http.delete`. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function Client:delete(url, opts) end
 
+---As `http.post`. Waits for the answer.
 ---@param url string
 ---@param body? string|table
 ---@param opts? http.Options
 ---@return http.Response
 function Client:post(url, body, opts) end
 
+---As `http.put`. Waits for the answer.
 ---@param url string
 ---@param body? string|table
 ---@param opts? http.Options
 ---@return http.Response
 function Client:put(url, body, opts) end
 
+---As `http.patch`. Waits for the answer.
 ---@param url string
 ---@param body? string|table
 ---@param opts? http.Options
 ---@return http.Response
 function Client:patch(url, body, opts) end
 
+---As `http.request`. Waits for the answer.
 ---@param request http.Request.Options
 ---@return http.Response
 function Client:request(request) end
@@ -127,52 +135,52 @@ function Client:request(request) end
 ---Closes the idle connections; calls from now on raise.
 function Client:close() end
 
----Sends a GET request.
+---Sends a GET request. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function http.get(url, opts) end
 
----Sends a HEAD request.
+---Sends a HEAD request. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function http.head(url, opts) end
 
----Sends an OPTIONS request.
+---Sends an OPTIONS request. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function http.options(url, opts) end
 
----Sends a DELETE request; `opts.body` is allowed.
+---Sends a DELETE request; `opts.body` is allowed. Waits for the answer.
 ---@param url string
 ---@param opts? http.Options
 ---@return http.Response
 function http.delete(url, opts) end
 
----Sends a POST request. A table as body is sent as JSON.
+---Sends a POST request. A table as body is sent as JSON. Waits for the answer.
 ---@param url string
 ---@param body? string|table
 ---@param opts? http.Options
 ---@return http.Response
 function http.post(url, body, opts) end
 
----Sends a PUT request. A table as body is sent as JSON.
+---Sends a PUT request. A table as body is sent as JSON. Waits for the answer.
 ---@param url string
 ---@param body? string|table
 ---@param opts? http.Options
 ---@return http.Response
 function http.put(url, body, opts) end
 
----Sends a PATCH request. A table as body is sent as JSON.
+---Sends a PATCH request. A table as body is sent as JSON. Waits for the answer.
 ---@param url string
 ---@param body? string|table
 ---@param opts? http.Options
 ---@return http.Response
 function http.patch(url, body, opts) end
 
----Sends a request whose method and URL are options too.
+---Sends a request whose method and URL are options too. Waits for the answer.
 ---@param request http.Request.Options
 ---@return http.Response
 function http.request(request) end
@@ -235,8 +243,8 @@ function Request:json(opts) end
 ---@field id? string|number without line breaks
 ---@field retry? integer milliseconds
 
----Serves until the process is asked to end, then drains and returns. Handlers run concurrently and may
----wait. One that raises is logged, and answered with 500. Cancelling the coroutine ends the listener and
+---Serves, and waits until the process is asked to end; then drains and returns. Handlers run concurrently,
+---and may wait. One that raises is logged, and answered with 500. Cancelling the coroutine ends the listener and
 ---all connections at once.
 ---@param port integer 0 for any free one
 ---@param routes http.Routes

@@ -10,7 +10,6 @@ mod options;
 mod redirects;
 mod stream;
 mod tls;
-mod types;
 
 use assay_plugin::test::Host;
 use assay_plugin::{Error, Value};
