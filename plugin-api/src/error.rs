@@ -162,6 +162,25 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// A message of the platform's as a fragment: `Connection refused (os error 111)` becomes
+/// `connection refused`. Acronyms keep their capitals.
+///
+/// ```
+/// assert_eq!(assay_plugin::fragment("Connection refused (os error 111)"), "connection refused");
+/// assert_eq!(assay_plugin::fragment("EOF reached"), "EOF reached");
+/// ```
+pub fn fragment(message: &str) -> String {
+    let text = message
+        .split_once(" (os error")
+        .map_or(message, |(text, _)| text);
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    match chars.clone().next() {
+        Some(second) if second.is_ascii_uppercase() => text.into(),
+        _ => first.into_iter().chain(chars).collect(),
+    }
+}
+
 /// The nearest of `known` to `word`, where it is near enough to be what was meant.
 ///
 /// Optimal string alignment distance, at most a third of the word's length.

@@ -10,6 +10,7 @@
 //! - `object`, `func`: [`Ref`] to objects that scripts hold; [`Func`], Lua functions that we hold.
 //! - `host`, [`reactor`]: what the host offers ([`Cx`]). [`threads`], [`net`]: a tokio thread of our own,
 //!   and addresses for it.
+//! - `tls` (a feature): whom a TLS client trusts, and its own certificate.
 //! - `error`, [`mod@panic`]: the error record; panics end at the boundary.
 //! - [`note`]: the ELF note. [`mod@test`]: a host for unit tests.
 //!
@@ -58,12 +59,14 @@ mod ser;
 pub mod test;
 #[cfg(feature = "tokio")]
 pub mod threads;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod value;
 
 pub use args::{Arg, Cursor, De, OwnedArg, Rest};
 pub use call::{AsyncHandler, Handler, Outcome};
 pub use de::from_view;
-pub use error::{Error, Result, did_you_mean};
+pub use error::{Error, Result, did_you_mean, fragment};
 pub use func::{Func, FuncCall, IntoArgs};
 pub use host::Cx;
 pub use object::{AnyObject, Class, Object, Ref};

@@ -6,3 +6,5 @@ mod conformance;
 mod header;
 mod kit;
 mod layout;
+#[cfg(feature = "tls")]
+mod tls;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use assay_plugin::tls::{Identity, Pem, Trust, rustls};
 use assay_plugin::{Cx, Error, Record, Ref, Result, View, from_view, object};
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
@@ -12,7 +13,6 @@ use serde::Deserialize;
 
 use crate::request::{Auth, Call, Seen, parse_url, request_headers, run, seconds};
 use crate::response::Response;
-use crate::tls::{self, Trust};
 
 /// A client that a script made.
 pub struct Client(Mutex<Option<Arc<Settings>>>);
@@ -56,6 +56,8 @@ struct Options {
     max_body: Option<u64>,
     ca_cert: Option<String>,
     ca_cert_file: Option<String>,
+    client_cert: Option<String>,
+    client_key: Option<String>,
     insecure: bool,
     pool: Option<u32>,
 }
@@ -82,11 +84,12 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
     let read = read.map_err(|error| error.context("argument 1"))?;
     let mut extra = Vec::new();
     if let Some(text) = &read.ca_cert {
-        extra.extend(tls::certificates(&cx, "ca_cert", text, true)?);
+        extra.extend(Pem::read(&cx, "ca_cert", text)?.roots()?);
     }
     if let Some(path) = &read.ca_cert_file {
-        extra.extend(tls::certificates(&cx, "ca_cert_file", path, false)?);
+        extra.extend(Pem::file(&cx, "ca_cert_file", path)?.roots()?);
     }
+    let identity = identity(&cx, read.client_cert.as_deref(), read.client_key.as_deref())?;
     let mut headers = HeaderMap::new();
     if let Some(auth) = &read.auth {
         headers.insert(AUTHORIZATION, auth.header()?);
@@ -110,9 +113,10 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
         Trust {
             extra,
             insecure: read.insecure,
-        },
+        }
+        .config(identity.as_ref())?,
         read.pool,
-    )?);
+    ));
     let settings = Settings {
         base_url,
         headers,
@@ -130,6 +134,27 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
         transport: defaults.transport,
     };
     Ok(Ref::new(Client(Mutex::new(Some(Arc::new(settings))))))
+}
+
+/// Who the client says it is. The key may be in the certificate's own text.
+fn identity(
+    cx: &Cx,
+    client_cert: Option<&str>,
+    client_key: Option<&str>,
+) -> Result<Option<Identity>> {
+    let certificate = match (client_cert, client_key) {
+        (Some(certificate), _) => Pem::read(cx, "client_cert", certificate)?,
+        (None, None) => return Ok(None),
+        (None, Some(_)) => {
+            return Err(Error::argument("option `client_cert` is missing")
+                .hint("`client_key` is the key of a certificate"));
+        }
+    };
+    match client_key {
+        Some(key) => Identity::new(&certificate, &Pem::read(cx, "client_key", key)?),
+        None => Identity::new(&certificate, &certificate),
+    }
+    .map(Some)
 }
 
 impl Settings {
@@ -152,7 +177,10 @@ impl Settings {
         if let Some(settings) = SHARED.get() {
             return Ok(Arc::clone(settings));
         }
-        let made = Arc::new(Self::new(Transport::new(Trust::default(), None)?));
+        let made = Arc::new(Self::new(Transport::new(
+            Trust::default().config(None)?,
+            None,
+        )));
         Ok(Arc::clone(SHARED.get_or_init(|| made)))
     }
 
@@ -181,12 +209,12 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    fn new(trust: Trust, pool: Option<u32>) -> Result<Self> {
-        Ok(Self {
-            tls: trust.config()?,
+    fn new(tls: rustls::ClientConfig, pool: Option<u32>) -> Self {
+        Self {
+            tls,
             pool,
             made: Mutex::default(),
-        })
+        }
     }
 
     /// The pool for a connect timeout.

@@ -3,10 +3,9 @@
 use std::error::Error as StdError;
 use std::io;
 
-use assay_plugin::Error;
+use assay_plugin::tls::{explain, rustls};
+use assay_plugin::{Error, fragment};
 use reqwest::Url;
-
-use crate::tls::is_ca_as_server;
 
 /// The phase, the reason and the redacted URL: `connect: connection refused (http://127.0.0.1:1/)`.
 pub fn error(phase: &'static str, reason: impl std::fmt::Display, url: &Url) -> Error {
@@ -19,16 +18,11 @@ pub fn of(failed: &reqwest::Error, url: &Url, reading: bool) -> Error {
         return Error::argument(format!("{} ({})", deepest(failed), redacted(url)));
     }
     if let Some(tls) = find::<rustls::Error>(failed) {
-        if is_ca_as_server(tls) {
-            return error("tls", "the server's certificate is that of a CA", url)
-                .hint("if this is meant, pass the certificate itself as `ca_cert` to http.client");
-        }
-        let error = error("tls", tls, url);
-        return match tls {
-            rustls::Error::InvalidCertificate(_) => error.hint(
-                "pass the CA as `ca_cert` to http.client, or set SSL_CERT_FILE to a bundle that has it",
-            ),
-            _ => error,
+        let (reason, hint) = explain(tls, "`ca_cert` to http.client");
+        let error = error("tls", reason, url);
+        return match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
         };
     }
     if failed.is_dns() {
@@ -86,17 +80,6 @@ pub fn reason(error: &io::Error) -> String {
     fragment(&error.to_string())
 }
 
-fn fragment(text: &str) -> String {
-    let text = text.split_once(" (os error").map_or(text, |(text, _)| text);
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_ascii_lowercase());
-    // Leave acronyms alone.
-    match chars.clone().next() {
-        Some(second) if second.is_ascii_uppercase() => text.into(),
-        _ => first.into_iter().chain(chars).collect(),
-    }
-}
-
 fn deepest(error: &(dyn StdError + 'static)) -> String {
     fragment(&chain(error).last().unwrap_or(error).to_string())
 }
@@ -130,14 +113,5 @@ mod tests {
     fn urls_lose_their_secrets() {
         let url = Url::parse("https://user:pass@host:8443/a?token=x#frag").unwrap();
         assert_eq!(redacted(&url), "https://host:8443/a?...");
-    }
-
-    #[test]
-    fn reasons_are_fragments() {
-        assert_eq!(
-            reason(&io::Error::from_raw_os_error(111)),
-            "connection refused"
-        );
-        assert_eq!(fragment("EOF reached"), "EOF reached");
     }
 }

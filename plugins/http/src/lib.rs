@@ -6,7 +6,7 @@
 //! - `request`: `http.get` and its siblings; their options. `client`: `http.client`.
 //! - `response`, `body`: what they return: a record, or with `stream=true` a body to read from.
 //! - `exchange`: one request with its redirects, on the plugin's tokio thread. `failure`: which
-//!   phase of it failed. `tls`: whom to trust.
+//!   phase of it failed. Whom to trust is the kit's `tls`.
 //! - `serve`: `http.serve` and what is below it, on the host's reactor: no thread of its own.
 //! - `headers`, `query`, `json`: between Lua tables and the wire.
 //!
@@ -31,7 +31,6 @@ mod query;
 mod request;
 mod response;
 mod serve;
-mod tls;
 
 use assay_plugin::plugin;
 

@@ -43,6 +43,8 @@ http = {}
 ---@field max_body? integer as in calls
 ---@field ca_cert? string a path or PEM text: CAs to trust beside the usual ones; asks for fs.read
 ---@field ca_cert_file? string a path
+---@field client_cert? string a path or PEM text: the certificate that the client shows when a server asks for one, its chain behind it; asks for fs.read
+---@field client_key? string a path or PEM text: the key of `client_cert`, unencrypted; may be left out where `client_cert` holds it too
 ---@field insecure? boolean no certificate is verified
 ---@field pool? integer how many idle connections to keep for each host; 0 for none
 
