@@ -101,6 +101,7 @@ typedef struct assay_vm assay_vm;
 typedef struct assay_vm_vt assay_vm_vt;
 typedef struct assay_host_api assay_host_api;
 typedef struct assay_reactor_api assay_reactor_api;
+typedef struct assay_workers_api assay_workers_api;
 typedef struct assay_shutdown_api assay_shutdown_api;
 typedef struct assay_plugin_decl assay_plugin_decl;
 
@@ -321,6 +322,19 @@ struct assay_reactor_api {
     /* Takes a task over and polls it beside the VM's coroutines until it ends, or drops it when the
      * VM closes. An error is logged. */
     void (*spawn)(const assay_vm *vm, assay_task task);
+};
+
+/* The service assay.workers/1: more VMs that run the script of this one, each on a thread of its own. */
+struct assay_workers_api {
+    uint32_t size;
+    uint32_t reserved;
+    /* Which of the VMs that run one script this one is: 0 for the one that was there first. `group` is
+     * given the number that they share, and nobody else in the process has. Any thread. */
+    uint32_t (*identify)(const assay_vm *vm, uint64_t *group);
+    /* Starts VMs until there are `count` with the one that asks. Those that it started may ask too:
+     * nothing happens then. ASSAY_OK, or ASSAY_ERR (reported by `ret`) when the host has no script to
+     * run again, or no thread for it. VM's thread. */
+    int32_t (*start)(const assay_vm *vm, uint32_t count, assay_ret *ret);
 };
 
 /* ---- The plugin --------------------------------------------------------------------------- */
@@ -549,6 +563,11 @@ ASSAY_OFFSET(assay_reactor_api, timer_poll, 48);
 ASSAY_OFFSET(assay_reactor_api, timer_reset, 56);
 ASSAY_OFFSET(assay_reactor_api, timer_drop, 64);
 ASSAY_OFFSET(assay_reactor_api, spawn, 72);
+ASSAY_SIZE(assay_workers_api, 24);
+ASSAY_OFFSET(assay_workers_api, size, 0);
+ASSAY_OFFSET(assay_workers_api, reserved, 4);
+ASSAY_OFFSET(assay_workers_api, identify, 8);
+ASSAY_OFFSET(assay_workers_api, start, 16);
 ASSAY_SIZE(assay_shutdown_api, 16);
 ASSAY_OFFSET(assay_shutdown_api, size, 0);
 ASSAY_OFFSET(assay_shutdown_api, reserved, 4);

@@ -453,6 +453,25 @@ pub struct ReactorApi {
     pub spawn: unsafe extern "C" fn(vm: *const VmHdr, task: Task),
 }
 
+/// The service `assay.workers/1`: more VMs that run the script of this one, each on a thread of its own.
+#[repr(C)]
+#[cfg_attr(feature = "guard", derive(abi_stable::StableAbi))]
+pub struct WorkersApi {
+    /// `size_of::<WorkersApi>()` of the host.
+    pub size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Which of the VMs that run one script this one is: 0 for the one that was there first. `group`
+    /// is given the number that they share, and nobody else in the process has. Any thread.
+    #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
+    pub identify: unsafe extern "C" fn(vm: *const VmHdr, group: *mut u64) -> u32,
+    /// Starts VMs until there are `count` with the one that asks. Those that it started may ask too:
+    /// nothing happens then. [`OK`], or [`ERR`] (reported by `ret`) when the host has no script to run
+    /// again, or no thread for it. On the VM's thread.
+    #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
+    pub start: unsafe extern "C" fn(vm: *const VmHdr, count: u32, ret: *mut Ret) -> i32,
+}
+
 /// The extension `assay.shutdown/1` of a plugin: told once when the process was asked to end.
 #[repr(C)]
 #[cfg_attr(feature = "guard", derive(abi_stable::StableAbi))]
@@ -531,6 +550,7 @@ shareable!(
     TaskVt,
     HostApi,
     ReactorApi,
+    WorkersApi,
     ShutdownApi
 );
 
@@ -651,6 +671,9 @@ layout! {
     ShutdownApi { size, shutdown }
     PluginDecl { magic, major, minor, size, flags, nfns, name, version, sdk, fns, init, extension, doc, classes, nclasses }
 }
+
+// A service that came later is no part of the layouts: who does not know its name never sees its table.
+const _: () = assert!(size_of::<WorkersApi>() == 24);
 
 /// The layouts that a host of this version accepts, by ABI minor.
 pub const LAYOUTS: &[(u16, u64)] = &[(0, LAYOUT)];

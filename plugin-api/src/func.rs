@@ -69,28 +69,28 @@ impl Func {
     pub fn call_now<T: OwnedArg>(&self, args: impl IntoArgs) -> Result<T> {
         let mut arena = Arena::default();
         let args = args.to_vals(&mut arena)?;
-        let mut slot = Slot {
-            ret: Ret { set: slot_set::<T> },
-            result: None,
-        };
         // SAFETY: arguments and slot are live for the call.
-        let status = unsafe {
-            (self.vt().call_now)(
-                self.0,
-                args.as_ptr(),
-                args.len() as u32,
-                (&raw mut slot).cast(),
-            )
-        };
-        match (slot.result, status) {
-            (Some(Received::Value(value)), abi::OK) => value,
-            (Some(Received::Error(error)), _) => Err(error),
-            (None, abi::OK) => T::from_view(None),
-            _ => Err(Error::new(
-                "error",
-                "the function failed without an error value",
-            )),
-        }
+        received(|ret| unsafe {
+            (self.vt().call_now)(self.0, args.as_ptr(), args.len() as u32, ret)
+        })
+    }
+}
+
+/// What a function of the host reports to the slot that it is given.
+pub(crate) fn received<T: OwnedArg>(call: impl FnOnce(*mut Ret) -> i32) -> Result<T> {
+    let mut slot = Slot {
+        ret: Ret { set: slot_set::<T> },
+        result: None,
+    };
+    let status = call((&raw mut slot).cast());
+    match (slot.result, status) {
+        (Some(Received::Value(value)), abi::OK) => value,
+        (Some(Received::Error(error)), _) => Err(error),
+        (None, abi::OK) => T::from_view(None),
+        _ => Err(Error::new(
+            "error",
+            "the function failed without an error value",
+        )),
     }
 }
 
@@ -107,7 +107,7 @@ enum Received<T> {
 }
 
 unsafe extern "C" fn slot_set<T: OwnedArg>(ret: *mut Ret, val: *const Val) {
-    // SAFETY: `ret` is the first field of the slot of `call_now`, and `val` is lent.
+    // SAFETY: `ret` is the first field of the slot of `received`, and `val` is lent.
     let (slot, view) = unsafe { (&mut *ret.cast::<Slot<T>>(), View::new(&*val)) };
     // Below this is the host: a `Deserialize` that panics must not get there.
     let received = panic::contain(|| match view.kind() {

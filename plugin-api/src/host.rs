@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
-use crate::abi::{self, HostApi, ReactorApi, Str, Val, VmHdr, level};
+use crate::abi::{self, HostApi, ReactorApi, Str, Val, VmHdr, WorkersApi, level};
 use crate::error::{Error, Result};
 use crate::reactor;
 use crate::value::{Arena, IntoVal};
@@ -164,6 +164,46 @@ fn flag(permission: &str) -> &str {
         Some((_, verb)) => verb,
         None => permission,
     }
+}
+
+impl Cx {
+    /// Which of the VMs that run one script this one is. The first and only one, on a host that does
+    /// not know of others.
+    pub fn worker(&self) -> Worker {
+        let mut group = 0;
+        let index = match workers_api() {
+            // SAFETY: the host's function; the VM is live while `self` counts.
+            Ok(api) => unsafe { (api.identify)(self.0, &raw mut group) },
+            Err(_) => 0,
+        };
+        Worker { group, index }
+    }
+
+    /// Starts VMs that run the same script until there are `count` with this one, each on a thread of
+    /// its own. They run the script from its start, and know by [`worker`](Self::worker) which one they
+    /// are; called by them, this does nothing.
+    ///
+    /// # Errors
+    /// When the host has no script to run again, or no thread for it.
+    pub fn start_workers(&self, count: u32) -> Result<()> {
+        let api = workers_api()?;
+        // SAFETY: the host's function, on the VM's thread, which is where plugins' functions run.
+        crate::func::received(|ret| unsafe { (api.start)(self.0, count, ret) })
+    }
+}
+
+/// One of the VMs that run the same script; see [`Cx::start_workers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Worker {
+    /// What they share, and nobody else in the process has.
+    pub group: u64,
+    /// From 0 on; 0 was there first.
+    pub index: u32,
+}
+
+fn workers_api() -> Result<&'static WorkersApi> {
+    // SAFETY: the service of this name is this table, and lives as long as the process.
+    Ok(unsafe { &*service("assay.workers/1")?.cast::<WorkersApi>() })
 }
 
 impl Clone for Cx {

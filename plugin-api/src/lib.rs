@@ -68,17 +68,17 @@ pub use call::{AsyncHandler, Handler, Outcome};
 pub use de::from_view;
 pub use error::{Error, Result, did_you_mean, fragment};
 pub use func::{Func, FuncCall, IntoArgs};
-pub use host::Cx;
+pub use host::{Cx, Worker};
 pub use object::{AnyObject, Class, Object, Ref};
 pub use ser::Ser;
 pub use value::{Arena, Buf, Bytes, IntoVal, Items, Kind, MAX_DEPTH, Pairs, Record, Value, View};
 
 #[doc(hidden)]
 pub use call::{call_async as __call_async, call_sync as __call_sync};
-/// The wire's wakers, for hosts.
+/// The wire's wakers and results, for hosts.
 #[doc(hidden)]
 pub mod wire {
-    pub use crate::call::{WakerHandle, borrow_waker};
+    pub use crate::call::{WakerHandle, borrow_waker, fail};
 }
 #[doc(hidden)]
 pub use object::{no_count as __no_count, release as __release, retain as __retain};

@@ -68,6 +68,7 @@ layouts! {
         size, reserved, io_new, io_poll, io_clear, io_drop, timer_new, timer_poll, timer_reset,
         timer_drop, spawn
     }
+    assay_workers_api = WorkersApi { size, reserved, identify, start }
     assay_shutdown_api = ShutdownApi { size, reserved, shutdown }
     assay_plugin_decl = PluginDecl {
         magic, major, minor, size, flags, nfns, name, version, sdk, fns, init, extension, doc,

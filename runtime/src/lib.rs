@@ -30,4 +30,4 @@ mod vm;
 
 pub use assay_plugin::Value;
 pub use error::Error;
-pub use vm::{Allowed, Config, Output, StopHandle, Stopped, Vm, display_size};
+pub use vm::{Allowed, Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};

@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use assay_plugin::Func;
@@ -22,6 +23,29 @@ use crate::plugins::Plugins;
 pub type Allowed = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 /// Where `print` and `io.write` to standard output go.
 pub type Output = Arc<dyn Fn(&[u8]) -> std::io::Result<()> + Send + Sync>;
+
+/// Starts a worker on a thread of its own.
+pub type StartWorker = Arc<dyn Fn(Worker) -> Result<(), Error> + Send + Sync>;
+
+/// One of several VMs that run the same script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worker {
+    /// What they share, and nobody else in the process has.
+    pub group: u64,
+    /// From 0 on; 0 was there first.
+    pub index: u32,
+}
+
+impl Worker {
+    /// One that has no others.
+    pub(crate) fn first() -> Self {
+        static GROUPS: AtomicU64 = AtomicU64::new(1);
+        Self {
+            group: GROUPS.fetch_add(1, Ordering::Relaxed),
+            index: 0,
+        }
+    }
+}
 
 /// What a VM is made with.
 #[derive(Clone)]
@@ -41,6 +65,11 @@ pub struct Config {
     pub output: Output,
     /// Permissions; everything by default.
     pub allowed: Allowed,
+    /// Starts one more VM that runs what this one runs, with [`worker`](Self::worker) set to what it
+    /// is given: a server's `workers` ask for it. Without it they fail.
+    pub start_worker: Option<StartWorker>,
+    /// Which of the VMs that run one script this is; the first of its own kind by default.
+    pub worker: Option<Worker>,
     /// Families of the host's own, written with [`assay_plugin::family!`]: globals beside the
     /// builtins, which they replace where names are equal.
     pub families: Vec<&'static PluginDecl>,
@@ -56,6 +85,8 @@ impl Default for Config {
             log: Log::default(),
             output: Arc::new(process::to_stdout),
             allowed: Arc::new(|_, _| true),
+            start_worker: None,
+            worker: None,
             families: Vec::new(),
         }
     }

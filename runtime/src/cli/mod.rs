@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: what was typed, as a [`Command`](arguments::Command)
 //! - `run`, `plugins`, `test`, `external`: the commands
+//! - `workers`: a script in several VMs
 //! - `setting`: what they share: library roots, pins, the log
 //! - `report`: an error of a script with the script's lines
 //! - `signals`: SIGTERM and Ctrl-C
@@ -19,6 +20,7 @@ mod setting;
 mod signals;
 pub mod terminal;
 mod test;
+mod workers;
 
 #[cfg(test)]
 mod reference;

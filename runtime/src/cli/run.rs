@@ -1,20 +1,27 @@
-//! `assay SCRIPT`: one VM, one run.
+//! `assay SCRIPT`: one run, in one VM unless the script asks for workers.
 
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use assay::{Error, Stopped, Vm};
+use assay::{Config, Error, Stopped, Vm};
 use assay_plugin::abi::level;
 use assay_plugin::did_you_mean;
 
 use super::arguments::{Run, Script};
 use super::report::Report;
 use super::setting::Setting;
+use super::workers::Workers;
 use super::{env, exit, signals, terminal};
+
+/// How long a stopped script may take to notice before the process ends without it: one call into C
+/// may take arbitrarily long.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the script; the exit code.
 ///
@@ -23,25 +30,27 @@ use super::{env, exit, signals, terminal};
 pub fn run(options: Run) -> Result<u8, Error> {
     let source = Source::read(options.script)?;
     let setting = Setting::of(&source.folder)?;
-    let config = setting.config(options.limits)?;
+    let mut config = setting.config(options.limits)?;
     let log = config.log.clone();
-    let vm = Vm::new(config)?;
-    let arguments: Vec<Vec<u8>> = options
-        .arguments
-        .into_iter()
-        .map(OsString::into_vec)
-        .collect();
-    vm.set_args(&source.name, &arguments)?;
-    vm.set_script_dir(&source.folder)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))?;
-    let signals = signals::watch(vm.stop_handle(), env::shutdown_timeout()?)?;
+    let job = Arc::new(Job {
+        source,
+        arguments: options
+            .arguments
+            .into_iter()
+            .map(OsString::into_vec)
+            .collect(),
+    });
+    let workers = Workers::default();
+    workers.attach(&mut config, &job);
+    let vm = job.vm(config)?;
+    workers.lead(vm.stop_handle());
+    let runtime = event_loop()?;
+    let grace = env::shutdown_timeout()?;
+    let signals = signals::watch(vm.stop_handle(), grace)?;
 
     let result = runtime.block_on(async {
-        let mut run = std::pin::pin!(vm.run(&source.chunk, &source.text));
-        let mut wake = std::pin::pin!(signals.wake());
+        let mut run = std::pin::pin!(job.run(&vm));
+        let mut wake = std::pin::pin!(signals.wake(|| workers.shutdown(grace)));
         std::future::poll_fn(|cx| match run.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
             // Only a script that waits needs to be woken.
@@ -52,28 +61,74 @@ pub fn run(options: Run) -> Result<u8, Error> {
     let stopped = vm.stopped();
     // Files that the script left open are written out, its finalizers run.
     drop(vm);
-
-    let code = match (result, stopped) {
-        (_, Some(Stopped::Exit(code))) => code as u8,
-        (Err(error), Some(Stopped::Timeout)) => {
-            terminal::error(&source.report(error));
-            exit::TIMEOUT
-        }
-        (Ok(()), _) | (Err(_), Some(Stopped::Interrupted)) => exit::OK,
-        // The reader of the output has seen enough.
-        (Err(error), _) if error.kind == "closed_output" => exit::OK,
-        (Err(error), _) => {
-            terminal::error(&source.report(error));
-            exit::FAILED
-        }
-    };
-    Ok(match signals.exit_code() {
+    let code = job.exit_code(result, stopped);
+    let signal = signals.exit_code();
+    let code = workers.finish(signal.map(|_| grace)).unwrap_or(code);
+    Ok(match signal {
         Some(code) => {
             log.write(level::DEBUG, "ended by a signal", None);
             code
         }
         None => code,
     })
+}
+
+fn event_loop() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))
+}
+
+/// A script and its arguments, for any number of VMs.
+pub struct Job {
+    source: Source,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Job {
+    /// A VM that is ready to run it.
+    ///
+    /// # Errors
+    /// As [`Vm::new`].
+    pub fn vm(&self, config: Config) -> Result<Vm, Error> {
+        let vm = Vm::new(config)?;
+        vm.set_args(&self.source.name, &self.arguments)?;
+        vm.set_script_dir(&self.source.folder)?;
+        Ok(vm)
+    }
+
+    async fn run(&self, vm: &Vm) -> Result<(), Error> {
+        vm.run(&self.source.chunk, &self.source.text).await
+    }
+
+    /// Runs it beside the first VM. The exit code, unless it just ended or was told to.
+    pub fn run_worker(&self, vm: Vm) -> Option<u8> {
+        let result = event_loop().and_then(|runtime| runtime.block_on(self.run(&vm)));
+        let stopped = vm.stopped();
+        if result.is_ok() && stopped.is_none() || stopped == Some(Stopped::Interrupted) {
+            return None;
+        }
+        Some(self.exit_code(result, stopped))
+    }
+
+    /// What a run comes to; says what went wrong.
+    fn exit_code(&self, result: Result<(), Error>, stopped: Option<Stopped>) -> u8 {
+        match (result, stopped) {
+            (_, Some(Stopped::Exit(code))) => code as u8,
+            (Err(error), Some(Stopped::Timeout)) => {
+                terminal::error(&self.source.report(error));
+                exit::TIMEOUT
+            }
+            (Ok(()), _) | (Err(_), Some(Stopped::Interrupted)) => exit::OK,
+            // The reader of the output has seen enough.
+            (Err(error), _) if error.kind == "closed_output" => exit::OK,
+            (Err(error), _) => {
+                terminal::error(&self.source.report(error));
+                exit::FAILED
+            }
+        }
+    }
 }
 
 /// A script's text, and what it is called.

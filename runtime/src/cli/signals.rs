@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGALRM, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::low_level;
 
 use super::exit;
+use super::run::PATIENCE;
 
 /// What signals have asked for.
 pub struct Watch {
@@ -27,10 +28,6 @@ pub struct Watch {
 
 /// What a script gets beyond the grace period of its servers, to end by itself after them.
 const MARGIN: Duration = Duration::from_secs(1);
-
-/// How long a stopped script may take to notice before the process ends without it: one call into C
-/// may take arbitrarily long.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// On the first signal the VM shuts down, and is stopped when the grace period is over. A second
 /// signal ends the process at once.
@@ -88,8 +85,9 @@ impl Watch {
         }
     }
 
-    /// Beside the run: wakes it when a signal comes, and stops it when the grace period is over.
-    pub async fn wake(&self) -> Error {
+    /// Beside the run: wakes it when a signal comes, does `more`, and stops it when the grace period is
+    /// over.
+    pub async fn wake(&self, more: impl FnOnce()) -> Error {
         let pipe = match self
             .pipe
             .try_clone()
@@ -102,6 +100,7 @@ impl Watch {
             return failed(error);
         }
         // The run was polled with this, and has seen the flag.
+        more();
         tokio::time::sleep(self.grace + MARGIN).await;
         self.stop.stop();
         std::future::pending().await

@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use assay_plugin::abi::{self, HostApi, ReactorApi, Ret, Str, Task, Val, VmHdr, WakerHdr};
-use assay_plugin::wire::{WakerHandle, borrow_waker};
+use assay_plugin::abi::{
+    self, HostApi, ReactorApi, Ret, Str, Task, Val, VmHdr, WakerHdr, WorkersApi,
+};
+use assay_plugin::wire::{WakerHandle, borrow_waker, fail};
 use assay_plugin::{Error, View};
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, Sleep};
@@ -39,13 +41,21 @@ static REACTOR: ReactorApi = ReactorApi {
     spawn,
 };
 
+static WORKERS: WorkersApi = WorkersApi {
+    size: size_of::<WorkersApi>() as u32,
+    reserved: 0,
+    identify,
+    start,
+};
+
 /// The services of this host, as notes name them.
-pub(crate) const SERVICES: &[&str] = &["assay.reactor/1"];
+pub(crate) const SERVICES: &[&str] = &["assay.reactor/1", "assay.workers/1"];
 
 unsafe extern "C" fn service(name: Str) -> *const c_void {
     // SAFETY: lent for the call.
     match unsafe { name.bytes() } {
         b"assay.reactor/1" => (&raw const REACTOR).cast(),
+        b"assay.workers/1" => (&raw const WORKERS).cast(),
         _ => std::ptr::null(),
     }
 }
@@ -200,6 +210,51 @@ unsafe extern "C" fn spawn(vm: *const VmHdr, task: Task) {
     vm.spawn(Box::pin(std::future::poll_fn(move |cx| spawned.poll(cx))));
 }
 
+unsafe extern "C" fn identify(vm: *const VmHdr, group: *mut u64) -> u32 {
+    // SAFETY: one of our VMs; `group` is live for the call.
+    unsafe {
+        let worker = vm
+            .cast::<Vm>()
+            .as_ref()
+            .map(|vm| vm.worker)
+            .unwrap_or_default();
+        *group = worker.group;
+        worker.index
+    }
+}
+
+unsafe extern "C" fn start(vm: *const VmHdr, count: u32, ret: *mut Ret) -> i32 {
+    // SAFETY: one of our VMs, on its thread.
+    let Some(vm) = (unsafe { vm.cast::<Vm>().as_ref() }) else {
+        return fail(ret, Error::new("internal", "no VM asks"));
+    };
+    if vm.worker.index > 0 {
+        return abi::OK;
+    }
+    let Some(start) = &vm.config.start_worker else {
+        return fail(
+            ret,
+            Error::new(
+                "workers",
+                "what runs here cannot be run again in other threads",
+            )
+            .hint("workers are for scripts that `assay SCRIPT` runs"),
+        );
+    };
+    let started = &vm.inner().workers;
+    while started.get() + 1 < count {
+        let worker = crate::Worker {
+            index: started.get() + 1,
+            ..vm.worker
+        };
+        if let Err(error) = start(worker) {
+            return fail(ret, Error::new("workers", error.message));
+        }
+        started.set(worker.index);
+    }
+    abi::OK
+}
+
 /// A task of a plugin that runs beside the coroutines.
 struct Spawned {
     task: Task,
@@ -300,5 +355,87 @@ pub(crate) fn init(plugin: &'static abi::PluginDecl) -> Result<(), Error> {
         (abi::OK, _) => Ok(()),
         (_, Some(error)) => Err(error),
         (_, None) => Err(Error::new("init", "failed without saying why")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use crate::{Config, Error, Vm, Worker};
+
+    mod pool {
+        use std::sync::Mutex;
+
+        use assay_plugin::{Cx, Result, family};
+
+        pub static SEEN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+        family! {
+            /// Workers.
+            name: "pool",
+            functions: {
+                /// Starts them; the group.
+                fn start = "fun(count: integer): integer",
+            },
+        }
+
+        fn start(cx: Cx, count: u32) -> Result<i64> {
+            cx.start_workers(count)?;
+            let worker = cx.worker();
+            SEEN.lock().unwrap().push(worker.index);
+            Ok(i64::try_from(worker.group).unwrap())
+        }
+    }
+    use pool::{FAMILY, SEEN};
+
+    fn run(config: Config) -> Result<i64, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let vm = Vm::new(config)?;
+        let script = b"pool.start(2) return pool.start(3)";
+        let value = runtime.block_on(vm.eval("=script", script))?;
+        match value {
+            assay_plugin::Value::Int(group) => Ok(group),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn workers_run_the_script_and_know_their_place() {
+        let mut config = Config {
+            families: vec![&FAMILY],
+            ..Config::default()
+        };
+        let error = run(config.clone()).unwrap_err();
+        assert_eq!(error.kind, "workers");
+
+        let threads = Arc::new(Mutex::new(Vec::new()));
+        let (template, started) = (config.clone(), Arc::clone(&threads));
+        config.start_worker = Some(Arc::new(move |worker: Worker| {
+            let mut config = template.clone();
+            config.worker = Some(worker);
+            let thread = std::thread::spawn(move || run(config).unwrap());
+            started.lock().unwrap().push(thread);
+            Ok(())
+        }));
+        let group = run(config.clone()).unwrap();
+        let groups: Vec<i64> = std::mem::take(&mut *threads.lock().unwrap())
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        assert_eq!(groups, [group, group]);
+        let mut seen = std::mem::take(&mut *SEEN.lock().unwrap());
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 0, 1, 1, 2, 2]);
+        config.start_worker = Some(Arc::new(|_| Err(Error::new("full", "no room"))));
+        assert_eq!(
+            run(config.clone()).unwrap_err().message,
+            "pool.start: no room"
+        );
+        config.start_worker = Some(Arc::new(|_| Ok(())));
+        assert_ne!(run(config).unwrap(), group, "another group");
     }
 }

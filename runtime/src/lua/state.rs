@@ -34,6 +34,7 @@ pub(crate) struct Vm {
     grace: AtomicU64,
     remote: Mutex<Remote>,
     pub config: crate::vm::Config,
+    pub worker: crate::vm::Worker,
     inner: UnsafeCell<Inner>,
 }
 
@@ -70,6 +71,8 @@ pub(crate) struct Inner {
     pub stopped_at: RefCell<String>,
     /// What `os.exit` was called with.
     pub exit_code: Cell<i32>,
+    /// How many workers it started.
+    pub workers: Cell<u32>,
     /// What `env.set` changed, over the process's environment.
     pub environment: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
     /// Bytes that natives build strings in; never shrinks below what is reasonable.
@@ -151,6 +154,7 @@ impl VmRef {
     pub fn new(lua: mlua::Lua, main: *mut lua_State, config: crate::vm::Config) -> Self {
         interrupt::install();
         let limit = config.memory_limit.unwrap_or(0);
+        let worker = config.worker.unwrap_or_else(crate::vm::Worker::first);
         let vm = Vm {
             header: VmHdr { vt: &VM },
             count: AtomicUsize::new(1),
@@ -161,6 +165,7 @@ impl VmRef {
             grace: AtomicU64::new(0),
             remote: Mutex::default(),
             config,
+            worker,
             inner: UnsafeCell::new(Inner {
                 lua: RefCell::new(Some(lua)),
                 main: Cell::new(main),
@@ -180,6 +185,7 @@ impl VmRef {
                 unawaited: RefCell::default(),
                 stopped_at: RefCell::default(),
                 exit_code: Cell::new(0),
+                workers: Cell::new(0),
                 environment: RefCell::default(),
                 buffer: UnsafeCell::default(),
             }),
