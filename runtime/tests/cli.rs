@@ -594,6 +594,149 @@ fn broken_plugins_are_listed() {
 }
 
 #[test]
+fn types_are_written_for_editors() {
+    let folder = Folder::new("types");
+    folder.write("lib/demo/init.lua", "#!/usr/bin/assay\nreturn {}\n");
+    folder.write("lib/demo/parts/more.lua", "return {}\n");
+    folder.write("lib/demo/tests/demo_test.lua", "");
+    folder.write("lib/demo/old_test.lua", "");
+    folder.write("lib/.meta/library-demo.lua", "");
+    folder.write("lib/plugins/readme.lua", "");
+    folder.write("hidden/demo/init.lua", "return 'hidden'\n");
+    folder.write("hidden/single.lua", "return {}\n");
+    std::os::unix::fs::symlink("..", folder.0.join("lib/demo/loop")).unwrap();
+    let roots = format!("{0}/lib:{0}/hidden:{0}/nothing", folder.0.display());
+    let run = || {
+        end(assay()
+            .args(["types", "my types"])
+            .current_dir(&folder.0)
+            .env("ASSAY_LIB_PATH", &roots))
+    };
+    let read = |name: &str| fs_err::read_to_string(folder.0.join(name)).unwrap();
+    let said = "types of the core, 0 plugins and 2 libraries are in my types\n";
+    let header = "-- Written by `assay types`, which replaces this file when it runs again.\n";
+
+    let ended = run();
+    assert_eq!(
+        (ended.code, &*ended.stdout, &*ended.stderr),
+        (
+            Some(0),
+            "",
+            &*format!("{said}.luarc.json was written: editors with LuaLS or EmmyLua find them\n")
+        )
+    );
+    assert!(read(".luarc.json").contains("\"workspace.library\": [\"my types\"]"));
+    let fs = read("my types/builtins/fs.lua");
+    assert_eq!(
+        fs.strip_prefix(header),
+        Some(include_str!("../types/fs.lua"))
+    );
+    assert!(read("my types/builtins/it.lua").contains("---@field skip fun(name: string"));
+    let mut found = Vec::new();
+    let mut folders = vec![folder.0.join("my types/assay")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push(path.strip_prefix(folder_of(&path)).unwrap().to_owned()),
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(
+        found,
+        ["demo/init.lua", "demo/parts/more.lua", "single.lua"].map(PathBuf::from)
+    );
+    // The first root's; what is behind the header is no first line any more.
+    assert_eq!(
+        read("my types/assay/demo/init.lua"),
+        format!("{header}--#!/usr/bin/assay\nreturn {{}}\n")
+    );
+
+    // What is there and the same is not touched; what is gone goes; the editor's file stays.
+    folder.write(".luarc.json", "{\"workspace.library\": [\"my types\"]}");
+    folder.write("my types/assay/own.lua", "mine");
+    fs_err::remove_file(folder.0.join("lib/demo/parts/more.lua")).unwrap();
+    let stub = folder.0.join("my types/builtins/fs.lua");
+    fs_err::set_permissions(&stub, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    let before = fs_err::metadata(&stub).unwrap().modified().unwrap();
+    let ended = run();
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), said));
+    assert_eq!(fs_err::metadata(&stub).unwrap().modified().unwrap(), before);
+    assert!(!folder.0.join("my types/assay/demo/parts/more.lua").exists());
+    assert_eq!(read("my types/assay/own.lua"), "mine");
+    assert_eq!(
+        read(".luarc.json"),
+        "{\"workspace.library\": [\"my types\"]}"
+    );
+
+    // An editor's file that says nothing of it is not changed.
+    fs_err::rename(folder.0.join(".luarc.json"), folder.0.join(".emmyrc.json")).unwrap();
+    folder.write(".emmyrc.json", "{}");
+    let ended = run();
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "{said}.emmyrc.json is there already: `workspace.library` in it needs \"my types\"\n"
+        )
+    );
+    assert!(!folder.0.join(".luarc.json").exists());
+
+    // Nothing is written where something of others would have to go.
+    fs_err::remove_dir_all(folder.0.join("my types/builtins")).unwrap();
+    folder.write("my types/builtins/http.lua", "");
+    folder.write("my types/builtins/yaml.lua", "mine");
+    let ended = run();
+    assert_eq!(
+        (ended.code, &*ended.stderr),
+        (
+            Some(2),
+            "error: my types/builtins/yaml.lua is there, and not by `assay types`\n\n\
+             hint: name another folder, or move the file away\n"
+        )
+    );
+    assert!(!folder.0.join("my types/builtins/fs.lua").exists());
+}
+
+/// `.../assay` above a file.
+fn folder_of(path: &Path) -> PathBuf {
+    path.ancestors()
+        .find(|path| path.ends_with("assay"))
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn types_of_broken_plugins_are_left_out() {
+    let folder = Folder::new("types-broken");
+    let path = folder.write("lib/plugins/bad-1.0.0.so", "\x7fELF");
+    let ended = end(assay()
+        .args(["types", "types"])
+        .current_dir(&folder.0)
+        .env("ASSAY_LIB_PATH", folder.0.join("lib")));
+    assert_eq!(ended.code, Some(1));
+    let start = format!("error: plugin bad 1.0.0 ({}): ", path.display());
+    assert!(ended.stderr.starts_with(&start), "{}", ended.stderr);
+    assert!(folder.0.join("types/builtins/fs.lua").exists());
+
+    let file = folder.write("file", "");
+    let ended = end(assay().arg("types").arg(&file).current_dir(&folder.0));
+    assert_eq!(
+        (ended.code, ended.stderr),
+        (Some(2), format!("error: {} is no folder\n", file.display()))
+    );
+    let below = file.join("below");
+    let ended = end(assay().arg("types").arg(&below).current_dir(&folder.0));
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains(&below.display().to_string()),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn names_of_files_are_not_cut() {
     let folder = Folder::new("names");
     let name = format!(

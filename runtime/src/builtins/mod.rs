@@ -26,3 +26,18 @@ pub static FAMILIES: &[&PluginDecl] = &[
     &toml::FAMILY,
     &yaml::FAMILY,
 ];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn types_are_what_is_registered() {
+        let types = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("types");
+        for family in super::FAMILIES {
+            // SAFETY: a static.
+            #[allow(unsafe_code)]
+            let name = unsafe { family.name.text() };
+            let stubs = fs_err::read_to_string(types.join(format!("{name}.lua"))).unwrap();
+            assay_plugin::test::check_types(family, &stubs);
+        }
+    }
+}

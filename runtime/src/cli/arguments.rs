@@ -17,6 +17,8 @@ pub enum Command {
     Run(Run),
     /// `assay plugins`.
     Plugins(Plugins),
+    /// `assay types`, into that folder.
+    Types(PathBuf),
     /// `assay test`.
     Test(test::Options),
     /// `assay-<name>`.
@@ -87,7 +89,7 @@ pub const REGISTRY: [&str; 16] = [
     "verify", "publish", "vendor", "mirror", "cache", "image",
 ];
 
-const OWN: [&str; 4] = ["test", "plugins", "help", "version"];
+const OWN: [&str; 5] = ["test", "plugins", "types", "help", "version"];
 
 /// Reads a command line, without the program's name.
 ///
@@ -163,6 +165,7 @@ fn command(word: OsString, rest: Vec<OsString>) -> Result<Command, Error> {
     let name = word.to_string_lossy().into_owned();
     match name.as_str() {
         "plugins" => plugins(rest),
+        "types" => types(rest),
         "test" => tests(rest),
         "help" => help(&rest),
         "version" if rest.is_empty() => Ok(Command::Version),
@@ -212,6 +215,23 @@ fn plugins(arguments: Vec<OsString>) -> Result<Command, Error> {
         }
     }
     Ok(Command::Plugins(options))
+}
+
+fn types(arguments: Vec<OsString>) -> Result<Command, Error> {
+    let mut parser = Parser::from_args(arguments);
+    let mut folder = None;
+    while let Some(argument) = next(&mut parser)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP_TYPES)),
+            Arg::Value(value) if folder.is_none() => folder = Some(PathBuf::from(value)),
+            Arg::Value(_) => return Err(usage("assay types takes one folder")),
+            other => return Err(unknown_option(other, &["--help"])),
+        }
+    }
+    folder
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .map(Command::Types)
+        .ok_or_else(|| usage("no folder was named").with_hint("assay types types"))
 }
 
 fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
@@ -297,6 +317,7 @@ fn help(arguments: &[OsString]) -> Result<Command, Error> {
     match topic.as_deref() {
         None | Some("help" | "version") => Ok(Command::Help(HELP)),
         Some("plugins") => Ok(Command::Help(HELP_PLUGINS)),
+        Some("types") => Ok(Command::Help(HELP_TYPES)),
         Some("test") => Ok(Command::Help(HELP_TEST)),
         Some(verb) if REGISTRY.contains(&verb) => Ok(Command::External {
             name: "registry".into(),
@@ -424,6 +445,7 @@ assay runs Lua scripts: jobs, checks and small services.
     assay [OPTIONS] -e CODE [ARGUMENTS...]     run a piece of code
     assay test [PATH...]                       run the tests in *_test.lua files
     assay plugins [--json] [FILE...]           show plugins: where, version, what they provide
+    assay types DIR                            write types of all that scripts can use, for editors
     assay install [NAME...]                    fetch libraries and plugins; assay help install
     assay NAME [ARGUMENTS...]                  run assay-NAME, beside assay or on PATH
     assay help [COMMAND], assay version
@@ -449,6 +471,20 @@ which version of it scripts get. Exit code 1 when one of them is broken.
 
 Options:
     --json          one JSON object
+    -h, --help
+";
+
+/// `assay types --help`.
+pub const HELP_TYPES: &str = "\
+assay types writes what editors complete and check scripts with: LuaCATS stubs of the builtins, of the
+installed plugins, and of the installed libraries, for a script in the current folder.
+
+    assay types DIR     types, for instance; run it again after an install
+
+Where no .luarc.json is, it writes one that names DIR, for LuaLS and EmmyLua. It replaces and removes only
+files that it has written itself. Exit code 1 when a plugin is broken; the types of the others are written.
+
+Options:
     -h, --help
 ";
 

@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! - `arguments`: what was typed, as a [`Command`](arguments::Command)
-//! - `run`, `plugins`, `test`, `external`: the commands
+//! - `run`, `plugins`, `types`, `test`, `external`: the commands
 //! - `workers`: a script in several VMs
 //! - `setting`: what they share: library roots, pins, the log
 //! - `report`: an error of a script with the script's lines
@@ -20,6 +20,7 @@ mod setting;
 mod signals;
 pub mod terminal;
 mod test;
+mod types;
 mod workers;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub fn run(arguments: Vec<OsString>) -> Result<u8, assay::Error> {
     match arguments::parse(arguments)? {
         Command::Run(options) => run::run(options),
         Command::Plugins(options) => plugins::run(options),
+        Command::Types(folder) => types::run(&folder),
         Command::Test(options) => test::run(options),
         Command::External { name, arguments } => external::run(&name, arguments),
         Command::Help(text) => terminal::data(text),

@@ -67,7 +67,7 @@ fn installed(setting: &Setting) -> Vec<Entry> {
         .map(|plugin| Entry {
             name: plugin.name.into(),
             version: plugin.version.into(),
-            functions: plugin.functions,
+            functions: plugin.names(),
             is_used: true,
             ..Entry::default()
         })
@@ -88,7 +88,7 @@ fn installed(setting: &Setting) -> Vec<Entry> {
                         .is_ok_and(|chosen| chosen.path == candidate.path);
                 if entry.is_used {
                     match plugins::provides(name, candidate) {
-                        Ok(functions) => entry.functions = functions,
+                        Ok(plugin) => entry.functions = plugin.names(),
                         Err(error) => {
                             entry.is_broken = true;
                             entry.error = Some(error);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::arguments::{HELP, HELP_PLUGINS, HELP_TEST};
+use super::arguments::{HELP, HELP_PLUGINS, HELP_TEST, HELP_TYPES};
 use super::{env, exit};
 
 fn reference() -> String {
@@ -15,6 +15,7 @@ fn reference() -> String {
         ("assay", HELP),
         ("assay test", HELP_TEST),
         ("assay plugins", HELP_PLUGINS),
+        ("assay types", HELP_TYPES),
     ] {
         let _ = write!(out, "## {title}\n\n```text\n{help}```\n\n");
     }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod elf;
 pub mod load;
+mod registered;
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int};
@@ -16,6 +17,8 @@ use crate::Error;
 use crate::lua::native;
 use crate::lua::state::Vm;
 use crate::lua::{errors, ffi, host, lua_State};
+
+pub use registered::{Class, Function, Registered};
 
 /// Families of our own publishing: known when they are not installed, so that the error can say how
 /// to get them.
@@ -146,59 +149,17 @@ impl Plugins {
     }
 }
 
-/// A plugin that is linked into this executable.
-#[derive(Debug, Clone)]
-pub struct Linked {
-    /// The family.
-    pub name: &'static str,
-    /// Its version.
-    pub version: &'static str,
-    /// The names of its functions in Lua.
-    pub functions: Vec<String>,
-}
-
 /// The plugins that are linked into this executable. They come before files of the same name.
-pub fn linked_plugins() -> Vec<Linked> {
-    // SAFETY: the texts are statics.
-    #[allow(unsafe_code)]
-    LINKED
-        .iter()
-        .map(|plugin| unsafe {
-            Linked {
-                name: plugin.name.text(),
-                version: plugin.version.text(),
-                functions: functions(plugin),
-            }
-        })
-        .collect()
+pub fn linked_plugins() -> Vec<Registered> {
+    LINKED.iter().copied().map(Registered::of).collect()
 }
 
-/// Loads a plugin, as its first use in a script would, and lists the names of its functions in Lua.
+/// Loads a plugin, as its first use in a script would: what it registers.
 ///
 /// # Errors
 /// When it is broken.
-pub fn provides(name: &str, candidate: &Candidate) -> Result<Vec<String>, Error> {
-    load::load(&candidate.path, name, &candidate.version.to_string()).map(functions)
-}
-
-#[allow(unsafe_code)]
-fn functions(plugin: &'static PluginDecl) -> Vec<String> {
-    // SAFETY: a plugin's description and the texts in it live as long as the process.
-    unsafe {
-        let family = plugin.name.text();
-        let names = (0..plugin.nfns as usize).map(|at| (*plugin.fns.add(at)).name.text());
-        let mut names: Vec<String> = names
-            .map(|name| {
-                if name == "__call" {
-                    family.to_owned()
-                } else {
-                    format!("{family}.{name}")
-                }
-            })
-            .collect();
-        names.sort();
-        names
-    }
+pub fn provides(name: &str, candidate: &Candidate) -> Result<Registered, Error> {
+    load::load(&candidate.path, name, &candidate.version.to_string()).map(Registered::of)
 }
 
 fn not_installed(name: &str) -> Error {

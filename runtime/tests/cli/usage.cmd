@@ -5,6 +5,12 @@ assay version
 assay help test
 assay help plugins
 assay plugins --help
+assay help types
+assay types
+assay types one two
+assay types --dir=types
+assay type
+assay types text.lua
 assay test --help
 assay help nothing
 assay instal

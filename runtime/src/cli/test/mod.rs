@@ -6,7 +6,7 @@
 
 mod file;
 mod format;
-mod suite;
+pub mod suite;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
