@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 declare -A why=(
   [docker-registry]="registry/tests, and whatever else wants a registry over HTTP"
   [skopeo]="whatever reads published packages with it"
+  [curl]="http.serve asked by another client"
 )
 missing=()
 for program in "${!why[@]}"; do
@@ -28,6 +29,21 @@ for program in "${!why[@]}"; do
   command -v "$program" >/dev/null ||
     not_run+=("$program is missing (apt-get install $program): ${why[$program]}")
 done
+
+# Clients that others wrote, from PyPI.
+target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+export ASSAY_TEST_PYTHON="$target/test-python/bin/python"
+packages=(websockets)
+complete="$target/test-python/${packages[*]}"
+if [ ! -e "$complete" ]; then
+  echo "tests: installing ${packages[*]} from PyPI"
+  if { python3 -m venv "$target/test-python" ||
+    { [ "$(id -u)" = 0 ] && apt-get install -qq -y --no-install-recommends python3-venv </dev/null &&
+      python3 -m venv "$target/test-python"; }; } &&
+    "$ASSAY_TEST_PYTHON" -m pip install -q --disable-pip-version-check "${packages[@]}"; then
+    touch "$complete"
+  fi
+fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

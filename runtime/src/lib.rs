@@ -8,7 +8,6 @@
 //! - `builtins`: the core families, written with the plugin kit.
 //! - `lua`: the VM from the inside: bridge, coroutines, and the builtins that need the Lua stack.
 //! - [`plugins`]: finding, checking and loading `.so` files.
-//! - [`policy`]: what scripts may do.
 //! - [`log`], [`Error`]: what leaves a VM besides results.
 //!
 //! The executable `assay` is `main.rs` and its module `cli`, over nothing but this.
@@ -27,10 +26,8 @@ mod error;
 pub mod log;
 mod lua;
 pub mod plugins;
-pub mod policy;
 mod vm;
 
 pub use assay_plugin::Value;
 pub use error::Error;
-pub use policy::Policy;
-pub use vm::{Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};
+pub use vm::{Allowed, Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};

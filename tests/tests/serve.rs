@@ -1,14 +1,16 @@
 //! `http.serve` against clients that no HTTP library would be: slow, silent, gone, or no HTTP at all.
 
+mod websocket;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use assay_tests::dist;
 use libtest_mimic::Trial;
 
-use crate::{Outcome, case, contains, folder, scripts};
+use crate::{Outcome, case, case_if, contains, folder, scripts};
 
 /// What the clients talk to. Lines on standard output say where it listens and what went on.
 const SCRIPT: &str = r#"
@@ -27,6 +29,7 @@ http.serve(0, {
       print("/long began")
       sleep(60)
     end,
+    ["/file"] = function() return { file = arg[0] } end,
     ["/endless"] = function()
       return {
         stream = function(write)
@@ -39,11 +42,11 @@ http.serve(0, {
     end,
   },
   POST = { ["/"] = function(req) return { body = #req.body .. " bytes" } end },
-}, { host = "127.0.0.1", on_listen = print, header_timeout = 0.4, idle_timeout = 0.6, max_body = 1000 })
+}, { host = "127.0.0.1", on_listen = print, header_timeout = 0.4, idle_timeout = 0.6, max_body = 1000, max_connections = 4 })
 "#;
 
 pub fn cases() -> Vec<Trial> {
-    vec![
+    let mut cases = vec![
         case("serve::a_head_must_end_in_time", || {
             // However busily its bytes drip.
             let server = Server::start()?;
@@ -156,7 +159,155 @@ pub fn cases() -> Vec<Trial> {
             client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
             contains(&client.rest()?, "hello")
         }),
-    ]
+        case("serve::what_proxies_may_read_otherwise_is_refused", || {
+            let server = Server::start()?;
+            for (sent, wanted) in [
+                // Both lengths: the chunks count, and nothing that follows is read as a request.
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n\
+                     0\r\n\r\nGET /file HTTP/1.1\r\nhost: a\r\n\r\n",
+                    "0 bytes",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n\
+                     0\r\n\r\nGET /file HTTP/1.1\r\nhost: a\r\n\r\n",
+                    "0 bytes",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+                    " 400 ",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +1\r\n\r\na",
+                    " 400 ",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+                    " 400 ",
+                ),
+                (
+                    "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+                    " 400 ",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n-1\r\na\r\n0\r\n\r\n",
+                    " 400 ",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n\
+                     fffffffffffffffff\r\na\r\n0\r\n\r\n",
+                    " 400 ",
+                ),
+                (
+                    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+                    " 400 ",
+                ),
+                ("GET / HTTP/1.1\r\n\r\n", " 400 "),
+                ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", " 400 "),
+                ("GET / HTTP/1.1\r\nhost: a\r\n x: folded\r\n\r\n", " 400 "),
+                ("GET / HTTP/1.1\r\nhost : a\r\n\r\n", " 400 "),
+                ("CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", " 501 "),
+            ] {
+                let mut client = server.client()?;
+                client.send(sent)?;
+                let got = client.rest()?;
+                contains(&got, wanted).map_err(|error| format!("{sent:?}: {error}"))?;
+                if got.matches("HTTP/1.1").count() != 1 {
+                    return Err(format!("{sent:?} was answered with {got}"));
+                }
+            }
+            Ok(())
+        }),
+        case("serve::too_many_headers_are_refused", || {
+            let server = Server::start()?;
+            for header in ["x", &"x".repeat(70_000)] {
+                let mut client = server.client()?;
+                let headers =
+                    format!("{header}: y\r\n").repeat(if header == "x" { 200 } else { 1 });
+                // Refused while it is still being sent.
+                let _ = client.send(&format!("GET / HTTP/1.1\r\nhost: a\r\n{headers}\r\n"));
+                contains(&client.rest()?, "HTTP/1.1 431 ")?;
+            }
+            Ok(())
+        }),
+        case("serve::leave_to_send_is_given", || {
+            let server = Server::start()?;
+            let mut client = server.client()?;
+            client.send(
+                "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 3\r\nconnection: close\r\n\r\n",
+            )?;
+            client.until("HTTP/1.1 100 Continue\r\n\r\n")?;
+            client.send("abc")?;
+            contains(&client.rest()?, "\r\n\r\n3 bytes")
+        }),
+        case("serve::an_idle_connection_makes_room_for_a_new_one", || {
+            // `max_connections` is 4: a fifth is served since the first has nothing to do.
+            let server = Server::start()?;
+            let mut clients = Vec::new();
+            for _ in 0..4 {
+                let mut client = server.client()?;
+                client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")?;
+                client.until("hello")?;
+                clients.push(client);
+            }
+            let mut fifth = server.client()?;
+            fifth.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+            contains(&fifth.rest()?, "hello")?;
+            // The one that was idle longest is the one that ended.
+            contains(&format!("{:?}", clients[0].rest()?), "\"\"")
+        }),
+        case("serve::connections_beyond_the_limit_wait", || {
+            let mut server = Server::start()?;
+            let mut clients = Vec::new();
+            for _ in 0..4 {
+                let mut client = server.client()?;
+                client.send("GET /long HTTP/1.1\r\nhost: a\r\n\r\n")?;
+                server.says("/long began")?;
+                clients.push(client);
+            }
+            let mut fifth = server.client()?;
+            fifth.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+            drop(clients.pop());
+            server.says("/long ended")?;
+            contains(&fifth.rest()?, "hello")
+        }),
+        case_if(
+            "serve::curl",
+            || missing("curl"),
+            || {
+                let server = Server::start()?;
+                let curl = |args: &[&str], path: &str| {
+                    let url = format!("http://{}{path}", server.address);
+                    let output = Command::new("curl")
+                        .args(["-sS", "-i"])
+                        .args(args)
+                        .arg(url)
+                        .output();
+                    output
+                        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                        .map_err(|error| error.to_string())
+                };
+                contains(&curl(&[], "/")?, "\r\n\r\nhello")?;
+                contains(&curl(&["-I"], "/")?, "content-length: 5\r\n")?;
+                contains(&curl(&["-X", "PUT"], "/")?, "allow: GET, HEAD, POST\r\n")?;
+                contains(&curl(&["-r", "0-5"], "/file")?, "\r\n\r\n\nlocal")?;
+                contains(&curl(&["-d", "abc"], "/")?, "3 bytes")?;
+                contains(
+                    &curl(&["-d", "abc", "-H", "transfer-encoding: chunked"], "/")?,
+                    "3 bytes",
+                )?;
+                contains(&curl(&["--http1.0"], "/")?, "hello")
+            },
+        ),
+    ];
+    cases.extend(websocket::cases());
+    cases
+}
+
+/// Why a case cannot run, if the program is not there.
+fn missing(program: &str) -> Option<String> {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    (!found).then(|| format!("{program} is missing"))
 }
 
 /// A running server; it ends with this.
@@ -169,10 +320,15 @@ struct Server {
 
 impl Server {
     fn start() -> Result<Self, String> {
+        Self::run(SCRIPT)
+    }
+
+    /// A script whose first line of output is where it listens.
+    fn run(source: &str) -> Result<Self, String> {
         let failed = |error: std::io::Error| error.to_string();
         let folder = folder()?;
         let script = folder.path().join("serve.lua");
-        fs_err::write(&script, SCRIPT).map_err(failed)?;
+        fs_err::write(&script, source).map_err(failed)?;
         let mut child = scripts::assay("assay", folder.path(), &[dist::root()])
             .arg(script)
             .stdin(Stdio::null())
@@ -230,6 +386,19 @@ impl Client {
         self.0
             .write_all(text.as_bytes())
             .map_err(|error| error.to_string())
+    }
+
+    /// Reads until something came, with it.
+    fn until(&mut self, wanted: &str) -> Result<String, String> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(wanted.as_bytes()) {
+            let mut byte = [0];
+            self.0
+                .read_exact(&mut byte)
+                .map_err(|error| format!("{error}, after {:?}", String::from_utf8_lossy(&bytes)))?;
+            bytes.push(byte[0]);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Everything until the server closes the connection, which it must.

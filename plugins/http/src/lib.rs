@@ -1,6 +1,6 @@
 //! The `http` family: a client with a say in everything, and a server for Lua handlers.
 //!
-//! Not here: WebSockets (the `ws` family), TLS for servers, HTTP/2.
+//! Not here: WebSockets as a client (the `ws` family), HTTP/2.
 //!
 //! # Layout
 //! - `request`: `http.get` and its siblings; their options. `client`: `http.client`.
@@ -73,5 +73,6 @@ plugin! {
         serve::request::Request,
         serve::stream::Writer,
         serve::stream::Events,
+        serve::websocket::WebSocket,
     ],
 }

@@ -5,21 +5,27 @@
 //!
 //! # Layout
 //! - `router`: from method and path to a handler. `request`: `http.Request`. `reply`: the table that
-//!   a handler returns. `stream`: replies that are written as they come.
-//! - `connection`: one client. `socket`: its bytes.
+//!   a handler returns. `file`, `stream`: replies that are read from a file, or written as they come.
+//! - `connection`: one client. `socket`, `tls`: its bytes. `websocket`: what it may become.
+//! - `workers`: several VMs on one port. `access`: the access log.
 
+mod access;
 mod connection;
+mod file;
 mod reply;
 pub(crate) mod request;
 mod router;
 mod socket;
 pub(crate) mod stream;
+mod tls;
+pub(crate) mod websocket;
+mod workers;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
@@ -29,11 +35,14 @@ use assay_plugin::abi::level;
 use assay_plugin::reactor::{Direction, Io, Timer};
 use assay_plugin::{Cx, De, Error, Func, Result, View};
 use serde::Deserialize;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_rustls::TlsAcceptor;
 
 use crate::failure::reason;
 use crate::request::seconds;
 use connection::{Connection, Order, Registered};
 use router::Router;
+use workers::{Client, Seat};
 
 /// The options, as written.
 #[derive(Deserialize)]
@@ -41,10 +50,14 @@ use router::Router;
 pub(crate) struct Options {
     host: String,
     max_body: u64,
+    max_connections: usize,
     timeout: Option<f64>,
     header_timeout: f64,
     idle_timeout: f64,
     shutdown_timeout: f64,
+    tls: Option<tls::Options>,
+    workers: u32,
+    access_log: bool,
     on_listen: Option<Func>,
 }
 
@@ -53,22 +66,32 @@ impl Default for Options {
         Self {
             host: "0.0.0.0".into(),
             max_body: 10 << 20,
+            max_connections: 10_000,
             timeout: None,
             header_timeout: 10.0,
             idle_timeout: 60.0,
             shutdown_timeout: 10.0,
+            tls: None,
+            workers: 1,
+            access_log: false,
             on_listen: None,
         }
     }
 }
 
+/// More are a mistake: each has a VM and a thread.
+const MAX_WORKERS: u32 = 256;
+
 /// What clients may take.
 struct Limits {
-    /// Bytes of a request's body.
+    /// Bytes of a request's body, or of a WebSocket's message.
     max_body: u64,
+    /// Connections at a time.
+    connections: usize,
     /// For a handler to return.
     handler: Option<Duration>,
-    /// From the first byte of a request to the end of its headers.
+    /// From the first byte of a request to the end of its headers; for the handshake of TLS, and
+    /// for the one that ends a WebSocket.
     header: Duration,
     /// Without a byte, where it is the client's turn.
     idle: Duration,
@@ -79,7 +102,11 @@ struct Server {
     cx: Cx,
     router: Router,
     limits: Limits,
+    tls: Option<TlsAcceptor>,
+    access_log: bool,
     shutdown_timeout: Duration,
+    /// Among the VMs that serve the same port, if they are several.
+    seat: Option<Seat>,
     connections: RefCell<HashMap<u64, Rc<Connection>>>,
     /// How many connections there were.
     counted: Cell<u64>,
@@ -101,8 +128,57 @@ pub fn serve(
     opts: Option<De<Options>>,
 ) -> impl Future<Output = Result<()>> + use<> {
     let options = opts.map_or_else(Options::default, |opts| opts.0);
-    let start = Server::new(cx, routes, &options);
-    async move { start?.run(port, options).await }
+    let start = start(cx, port, routes, &options);
+    async move {
+        let (server, door) = start?;
+        server.run(door, options.on_listen).await
+    }
+}
+
+/// Where clients come in.
+struct Door {
+    /// None where another VM serves alone.
+    listener: Option<Io<TcpListener>>,
+    /// Clients that other VMs accepted.
+    inbox: Option<UnboundedReceiver<Client>>,
+    /// Whom to tell, and what.
+    address: Option<SocketAddr>,
+}
+
+fn start(cx: Cx, port: u16, routes: View<'_>, options: &Options) -> Result<(Rc<Server>, Door)> {
+    let mut server = Server::new(cx, routes, options)?;
+    let (cx, host) = (&server.cx, &*options.host);
+    let worker = cx.worker();
+    let (listener, inbox) = match options.workers {
+        // With the first one's port, and the same script: all that is left is to end with it.
+        1 if worker.index > 0 => (None, None),
+        1 => (Some(listen(cx, host, port)?), None),
+        count => {
+            let (seat, inbox) = Seat::take(worker, host, port, || listen(cx, host, port))?;
+            let listener = seat.listener().map_err(|error| cannot_listen(&error))?;
+            cx.start_workers(count)?;
+            server.seat = Some(seat);
+            (listener, Some(inbox))
+        }
+    };
+    let address = match &listener {
+        Some(listener) if worker.index == 0 => Some(
+            listener
+                .local_addr()
+                .map_err(|error| cannot_listen(&error))?,
+        ),
+        _ => None,
+    };
+    let door = Door {
+        listener: listener.map(Io::new).transpose()?,
+        inbox,
+        address,
+    };
+    Ok((Rc::new(server), door))
+}
+
+fn cannot_listen(error: &io::Error) -> Error {
+    Error::new("listen", reason(error))
 }
 
 /// Drains the servers of this thread. Whether there are any.
@@ -116,9 +192,24 @@ pub fn shutdown(within: Duration) -> bool {
 }
 
 impl Server {
-    fn new(cx: Cx, routes: View<'_>, options: &Options) -> Result<Rc<Self>> {
+    fn new(cx: Cx, routes: View<'_>, options: &Options) -> Result<Self> {
+        let none = |option, most| {
+            Error::argument(format!(
+                "option `{option}`: expected an integer from 1{most}"
+            ))
+        };
+        if options.max_connections == 0 {
+            return Err(none("max_connections", ", got 0"));
+        }
+        if !(1..=MAX_WORKERS).contains(&options.workers) {
+            return Err(none(
+                "workers",
+                &format!(" to {MAX_WORKERS}, got {}", options.workers),
+            ));
+        }
         let limits = Limits {
             max_body: options.max_body,
+            connections: options.max_connections,
             handler: options
                 .timeout
                 .map(|value| seconds("timeout", value))
@@ -127,24 +218,27 @@ impl Server {
             idle: seconds("idle_timeout", options.idle_timeout)?,
         };
         let shutdown_timeout = seconds("shutdown_timeout", options.shutdown_timeout)?;
-        Ok(Rc::new(Self {
+        let tls = options
+            .tls
+            .as_ref()
+            .map(|options| tls::acceptor(&cx, options))
+            .transpose()?;
+        Ok(Self {
             cx,
             router: Router::new(routes)?,
             limits,
+            tls,
+            access_log: options.access_log,
             shutdown_timeout,
+            seat: None,
             connections: RefCell::default(),
             counted: Cell::new(0),
             drain: Cell::new(None),
             waker: RefCell::default(),
-        }))
+        })
     }
 
-    async fn run(self: Rc<Self>, port: u16, options: Options) -> Result<()> {
-        let listener = listen(&self.cx, &options.host, port)?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| Error::new("listen", reason(&error)))?;
-        let listener = Io::new(listener)?;
+    async fn run(self: Rc<Self>, door: Door, on_listen: Option<Func>) -> Result<()> {
         SERVERS.with_borrow_mut(|servers| {
             servers.retain(|server| server.strong_count() > 0);
             servers.push(Rc::downgrade(&self));
@@ -154,8 +248,9 @@ impl Server {
 
         let mut sweep = pin!(self.sweep());
         {
-            let mut accept = pin!(self.accept(listener));
-            let mut announce = pin!(announce(options.on_listen, address));
+            let on_listen = on_listen.zip(door.address);
+            let mut accept = pin!(self.accept(door));
+            let mut announce = pin!(announce(on_listen));
             let mut announced = false;
             poll_fn(|cx| {
                 if self.drain.get().is_some() {
@@ -174,6 +269,9 @@ impl Server {
                 accept.as_mut().poll(cx)
             })
             .await?;
+        }
+        if let Some(seat) = &self.seat {
+            seat.close();
         }
         // The listener is closed now: who comes later is refused, and goes elsewhere.
         let left = self.drain.get().map_or(Duration::ZERO, |end| {
@@ -199,10 +297,23 @@ impl Server {
         Ok(())
     }
 
-    async fn accept(self: &Rc<Self>, listener: Io<TcpListener>) -> Result<()> {
+    async fn accept(self: &Rc<Self>, mut door: Door) -> Result<()> {
         loop {
-            match listener.with(Direction::Read, TcpListener::accept).await {
-                Ok((stream, peer)) => self.connect(stream, peer),
+            match door.next().await {
+                Ok(Arrived::Here(client)) => {
+                    let client = match &self.seat {
+                        Some(seat) => seat.assign(client),
+                        None => Some(client),
+                    };
+                    if let Some(client) = client {
+                        self.room().await;
+                        self.connect(client);
+                    }
+                }
+                Ok(Arrived::Assigned(client)) => {
+                    self.room().await;
+                    self.connect(client);
+                }
                 // The client was gone before it was accepted.
                 Err(error)
                     if matches!(
@@ -221,7 +332,39 @@ impl Server {
         }
     }
 
-    fn connect(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Waits until there may be one connection more. Those that nobody would miss end for it.
+    async fn room(&self) {
+        poll_fn(|_| {
+            let connections = self.connections.borrow();
+            if connections.len() < self.limits.connections {
+                return Poll::Ready(());
+            }
+            let spare = connections
+                .values()
+                .filter_map(|connection| Some((connection.spare()?, connection)))
+                .min_by_key(|(since, _)| *since);
+            if let Some((_, connection)) = spare {
+                connection.order(Order::Drain);
+            }
+            // A connection that ends wakes this.
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A connection has ended.
+    fn left(&self) {
+        if let Some(seat) = &self.seat {
+            seat.left();
+        }
+        if self.drain.get().is_some()
+            || self.connections.borrow().len() + 1 >= self.limits.connections
+        {
+            self.wake();
+        }
+    }
+
+    fn connect(self: &Rc<Self>, (stream, peer): Client) {
         let id = self.counted.get();
         self.counted.set(id + 1);
         let connection = Rc::new(Connection::new(peer));
@@ -247,9 +390,7 @@ impl Server {
             self.cx.sleep(period).await?;
             let now = Instant::now();
             for connection in self.connections.borrow().values() {
-                if connection.overdue(now, &self.limits) {
-                    connection.order(Order::Stop);
-                }
+                connection.check(now, &self.limits);
             }
         }
     }
@@ -269,6 +410,31 @@ impl Server {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+}
+
+enum Arrived {
+    Here(Client),
+    /// Accepted by another VM.
+    Assigned(Client),
+}
+
+impl Door {
+    async fn next(&mut self) -> io::Result<Arrived> {
+        poll_fn(|cx| {
+            if let Some(inbox) = &mut self.inbox
+                && let Poll::Ready(Some(client)) = inbox.poll_recv(cx)
+            {
+                return Poll::Ready(Ok(Arrived::Assigned(client)));
+            }
+            match &self.listener {
+                Some(listener) => listener
+                    .poll_with(cx, Direction::Read, TcpListener::accept)
+                    .map_ok(Arrived::Here),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
 }
 
@@ -314,8 +480,8 @@ fn listen(cx: &Cx, host: &str, port: u16) -> Result<TcpListener> {
 }
 
 /// Tells the script where the server listens, as an address that can be connected to.
-async fn announce(on_listen: Option<Func>, mut address: SocketAddr) -> Result<()> {
-    let Some(on_listen) = on_listen else {
+async fn announce(on_listen: Option<(Func, SocketAddr)>) -> Result<()> {
+    let Some((on_listen, mut address)) = on_listen else {
         return Ok(());
     };
     if address.ip().is_unspecified() {

@@ -198,12 +198,21 @@ function http.client(opts) end
 
 ---@class (exact) http.Serve.Options
 ---@field host? string address to listen on; default `0.0.0.0`
----@field max_body? integer bytes of a request's body, more is answered with 413; default 10 MiB
+---@field tls? http.Serve.Tls HTTPS instead of HTTP
+---@field workers? integer VMs that serve the port, each running the script from its start on a thread of its own; default 1
+---@field max_body? integer bytes of a request's body, more is answered with 413, or of a WebSocket's message, more closes it with 1009; default 10 MiB
+---@field max_connections? integer at a time, for each worker; more wait, and idle ones end for them; default 10,000
 ---@field timeout? number seconds for a handler to return, after which it is cancelled and 503 answered; without it, it may take for ever
----@field header_timeout? number seconds from the first byte of a request to the end of its headers; default 10
----@field idle_timeout? number seconds without a byte where it is the client's turn: between requests, in a body, while it should take a response; default 60
+---@field header_timeout? number seconds from the first byte of a request to the end of its headers; also for the handshake of TLS, and the closing one of a WebSocket; default 10
+---@field idle_timeout? number seconds without a byte where it is the client's turn: between requests, in a body, while it should take a response; default 60. A WebSocket's client gets a ping after half of it
 ---@field shutdown_timeout? number seconds for requests in flight when the process is asked to end; default 10
----@field on_listen? fun(address: string) told where the server listens, as `ip:port` that can be connected to; what it raises ends the server
+---@field access_log? boolean logs each response, at the level info: method, path, status, bytes of its body, duration_ms, peer; default false
+---@field on_listen? fun(address: string) told where the server listens, as `ip:port` that can be connected to; what it raises ends the server. With workers, the first one's
+
+---Each a path or PEM text; a path asks for fs.read.
+---@class (exact) http.Serve.Tls
+---@field cert string the certificate, followed by those between it and the CA
+---@field key string its private key
 
 ---@class http.Request
 ---@field method string in capitals
@@ -221,14 +230,43 @@ local Request = {}
 ---@return any
 function Request:json(opts) end
 
----What a handler returns. At most one of `body`, `json`, `stream` and `sse`.
+---What a handler returns. At most one of `body`, `json`, `file`, `stream`, `sse` and `ws`.
 ---@class (exact) http.Reply
 ---@field status? integer default 200
 ---@field headers? table<string, http.Values> win over defaults; those that frame the body are the server's
 ---@field body? string bytes, as text unless `headers` says otherwise
 ---@field json? any sent as JSON
+---@field file? string a path, sent with a type by its extension, `ETag` and `Last-Modified`; ranges and conditions are honoured unless `status` is set. 404 without such a file, or with a part `..` in it; asks for fs.read
 ---@field stream? fun(write: http.Writer) writes the body as it comes
 ---@field sse? fun(send: http.Events) sends server-sent events
+---@field ws? fun(conn: http.WebSocket) talks over a WebSocket, which is closed when it returns; 426 where the request is for none
+---@field subprotocols? string[] that `ws` speaks, the preferred one first; the first that the client offers is `conn.subprotocol`
+
+---A WebSocket that a client opened. Any page of any site can open one, with the user's cookies: where
+---these mean something, compare `req.headers.origin` before answering with `ws`.
+---@class http.WebSocket
+---@field subprotocol? string what was agreed on
+local WebSocket = {}
+
+---Sends a text message, which must be UTF-8. Waits while the client takes no more; raises `closed` when
+---the connection was.
+---@param text string
+function WebSocket:send(text) end
+
+---Sends a binary message. Waits while the client takes no more; raises `closed` when the connection was.
+---@param bytes string
+function WebSocket:send_binary(bytes) end
+
+---Waits for the next message, text or binary; nil when the connection was closed. Raises `timeout` after
+---so many seconds, `closed` when the connection was lost.
+---@param timeout? number
+---@return string?
+function WebSocket:recv(timeout) end
+
+---Closes the connection and waits until the client did, too; drops what it still sends.
+---@param code? integer default 1000; 3000 to 4999 are an application's own
+---@param reason? string at most 123 bytes
+function WebSocket:close(code, reason) end
 
 ---Sends bytes: `write(chunk)`. Waits while the client takes no more; raises when it has gone.
 ---@class http.Writer

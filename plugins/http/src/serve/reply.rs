@@ -3,23 +3,27 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use assay_plugin::abi::level;
 use assay_plugin::{
-    Cx, Error, Func, FuncCall, IntoVal, Kind, OwnedArg, Ref, Result, View, did_you_mean,
+    Cx, Error, Func, FuncCall, IntoVal, Kind, OwnedArg, Ref, Result, View, did_you_mean, from_view,
 };
 use hyper::body::{self, Bytes, Frame, SizeHint};
 use hyper::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc::Receiver;
 
 use super::Server;
-use super::connection::{Connection, Phase};
+use super::access::Access;
+use super::connection::{Connection, Phase, what};
+use super::file::{self, Found, Part};
 use super::stream::{Events, Writer, channel};
+use super::websocket::Upgrade;
 use crate::{headers, json};
 
 /// What a handler returned, checked.
@@ -27,16 +31,30 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     content: Content,
+    /// That a WebSocket may speak, the preferred one first.
+    subprotocols: Vec<String>,
 }
 
 enum Content {
     /// With the content type that it has unless the handler says another.
     Whole(Bytes, Option<&'static str>),
+    File(String),
     Stream(Func),
     Events(Func),
+    WebSocket(Func),
 }
 
-const FIELDS: [&str; 6] = ["status", "headers", "json", "body", "stream", "sse"];
+const FIELDS: [&str; 9] = [
+    "status",
+    "headers",
+    "json",
+    "body",
+    "file",
+    "stream",
+    "sse",
+    "ws",
+    "subprotocols",
+];
 
 impl OwnedArg for Reply {
     fn from_view(view: Option<View<'_>>) -> Result<Self> {
@@ -54,6 +72,7 @@ impl OwnedArg for Reply {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             content: Content::Whole(Bytes::new(), None),
+            subprotocols: Vec::new(),
         };
         let mut content = None;
         for (key, value) in pairs.into_iter().flatten() {
@@ -103,11 +122,21 @@ impl OwnedArg for Reply {
                         .map_err(|error| wrong(format!("`json`: {}", error.message())))?;
                     Content::Whole(text.into(), Some("application/json"))
                 }
-                "stream" | "sse" => match value.kind()? {
+                "file" => match String::from_view(Some(value)) {
+                    Ok(path) => Content::File(path),
+                    Err(_) => return Err(expected("a path")),
+                },
+                "stream" | "sse" | "ws" => match value.kind()? {
                     Kind::Func(func) if name == "sse" => Content::Events(func),
+                    Kind::Func(func) if name == "ws" => Content::WebSocket(func),
                     Kind::Func(func) => Content::Stream(func),
                     _ => return Err(expected("a function")),
                 },
+                "subprotocols" => {
+                    reply.subprotocols = from_view(value)
+                        .map_err(|error| wrong(format!("`{name}`: {}", error.message())))?;
+                    continue;
+                }
                 unknown => {
                     let hint = match did_you_mean(unknown, FIELDS) {
                         Some(near) => format!("did you mean `{near}`?"),
@@ -132,14 +161,14 @@ impl OwnedArg for Reply {
 }
 
 impl Reply {
-    /// The response; a stream begins to run. `what` is the request, for the log.
+    /// The response; a stream begins to run. A WebSocket does once the response is sent.
     pub fn into_response(
         self,
         server: &Rc<Server>,
         connection: &Rc<Connection>,
-        what: String,
-    ) -> Response<Body> {
-        let mut headers = self.headers;
+        request: &Rc<Parts>,
+    ) -> Result<(Response<Body>, Option<Upgrade>)> {
+        let (mut status, mut headers) = (self.status, self.headers);
         // How the body is framed is the server's to say, also where a handler passes on the headers
         // of a response that it got.
         for name in [
@@ -156,43 +185,75 @@ impl Reply {
                 .entry(name)
                 .or_insert(HeaderValue::from_static(value));
         };
-        let stream = |frames, call| Stream {
-            frames,
-            call: Some(call),
-            server: Rc::clone(server),
-            connection: Rc::clone(connection),
-            what,
+        let stream = |frames, call| {
+            Source::Stream(Stream {
+                frames,
+                call: Some(call),
+                server: Rc::clone(server),
+                request: Rc::clone(request),
+                _turn: Turn(Rc::clone(connection)),
+            })
         };
-        let body = match self.content {
+        let source = match self.content {
             Content::Whole(bytes, content_type) => {
                 if let Some(content_type) = content_type {
                     default(CONTENT_TYPE, content_type);
                 }
                 connection.enter(Phase::Idle);
-                Body::Whole(bytes)
+                Source::Whole(bytes)
+            }
+            Content::File(path) => {
+                let turn = Turn(Rc::clone(connection));
+                match file::find(&server.cx, &path, status, &mut headers, request)? {
+                    Found::File(found, part) => {
+                        status = found;
+                        Source::File(part, turn)
+                    }
+                    Found::Nothing(found) => {
+                        status = found;
+                        Source::Whole(Bytes::new())
+                    }
+                    Found::Missing => {
+                        return Ok((plain(StatusCode::NOT_FOUND, "not found\n"), None));
+                    }
+                }
             }
             Content::Stream(func) => {
                 default(CONTENT_TYPE, "application/octet-stream");
                 let (sender, frames) = channel();
-                Body::Stream(stream(frames, func.call((Ref::new(Writer(sender)),))))
+                stream(frames, func.call((Ref::new(Writer(sender)),)))
             }
             Content::Events(func) => {
                 default(CONTENT_TYPE, "text/event-stream");
                 default(CACHE_CONTROL, "no-cache");
                 let (sender, frames) = channel();
-                Body::Stream(stream(frames, func.call((Ref::new(Events(sender)),))))
+                stream(frames, func.call((Ref::new(Events(sender)),)))
+            }
+            Content::WebSocket(func) => {
+                let agreed =
+                    Upgrade::new(request, func, &self.subprotocols, headers, what(request));
+                return Ok(match agreed {
+                    Ok((response, upgrade)) => (response, Some(upgrade)),
+                    Err(refused) => {
+                        connection.enter(Phase::Idle);
+                        (*refused, None)
+                    }
+                });
             }
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = self.status;
+        let mut response = Response::new(Body {
+            source,
+            access: None,
+        });
+        *response.status_mut() = status;
         *response.headers_mut() = headers;
-        response
+        Ok((response, None))
     }
 }
 
 /// A response of the server's own.
 pub fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::Whole(Bytes::from_static(text.as_bytes())));
+    let mut response = Response::new(Body::whole(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     response.headers_mut().insert(
         CONTENT_TYPE,
@@ -219,18 +280,46 @@ pub fn log(cx: &Cx, what: &str, error: &Error) {
 }
 
 /// A response's body.
-pub enum Body {
+pub struct Body {
+    source: Source,
+    /// What the access log will say when this was sent.
+    pub access: Option<Box<Access>>,
+}
+
+enum Source {
     Whole(Bytes),
+    File(
+        Part,
+        #[expect(dead_code, reason = "acts when it is dropped")] Turn,
+    ),
     Stream(Stream),
 }
 
 /// A body that a Lua function writes while hyper sends it. Dropping it cancels the function.
-pub struct Stream {
+struct Stream {
     frames: Receiver<Bytes>,
     call: Option<FuncCall<()>>,
     server: Rc<Server>,
-    connection: Rc<Connection>,
-    what: String,
+    request: Rc<Parts>,
+    _turn: Turn,
+}
+
+/// The handler's turn, which ends with this.
+struct Turn(Rc<Connection>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Idle);
+    }
+}
+
+impl Body {
+    pub fn whole(bytes: Bytes) -> Self {
+        Self {
+            source: Source::Whole(bytes),
+            access: None,
+        }
+    }
 }
 
 impl body::Body for Body {
@@ -241,23 +330,31 @@ impl body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
-        match &mut *self {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream(stream) => stream
-                .poll(cx)
-                .map(|frame| frame.map(|bytes| bytes.map(Frame::data))),
+        let frame = match &mut self.source {
+            Source::Whole(bytes) if bytes.is_empty() => None,
+            Source::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+            Source::File(part, _) => ready!(part.poll(cx)),
+            Source::Stream(stream) => ready!(stream.poll(cx)),
+        };
+        if let (Some(access), Some(Ok(bytes))) = (&mut self.access, &frame) {
+            access.bytes += bytes.len() as u64;
         }
+        Poll::Ready(frame.map(|bytes| bytes.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+        match &self.source {
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::File(part, _) => part.left() == 0,
+            Source::Stream(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => SizeHint::new(),
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::File(part, _) => SizeHint::with_exact(part.left()),
+            Source::Stream(_) => SizeHint::new(),
         }
     }
 }
@@ -276,18 +373,12 @@ impl Stream {
             };
             self.call = None;
             if let Err(error) = result {
-                log(&self.server.cx, &self.what, &error);
+                log(&self.server.cx, &what(&self.request), &error);
                 // The client sees a body that was cut short, not one that looks complete.
                 return Poll::Ready(Some(Err(error)));
             }
             // What was written is still sent; who writes later is told.
             self.frames.close();
         }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.connection.enter(Phase::Idle);
     }
 }

@@ -1,6 +1,10 @@
 //! `http.Request`: what a handler gets.
 
+use std::borrow::Borrow;
+use std::rc::Rc;
+
 use assay_plugin::{Buf, Bytes, De, Record, Result, Ser, Value, View, record};
+use hyper::HeaderMap;
 use hyper::http::request::Parts;
 
 use crate::headers::Table;
@@ -34,7 +38,7 @@ impl Request {
 }
 
 /// The record of a request.
-pub fn record(head: Parts, body: Vec<u8>, path_params: Value, peer: &str) -> Record<Request> {
+pub fn record(head: &Rc<Parts>, body: Vec<u8>, path_params: Value, peer: &str) -> Record<Request> {
     let query = head.uri.query().unwrap_or_default();
     let record = Record::new()
         .field("method", head.method.as_str().to_owned())
@@ -42,12 +46,20 @@ pub fn record(head: Parts, body: Vec<u8>, path_params: Value, peer: &str) -> Rec
         .field("params", query::decode(query))
         .field("query", query.to_owned())
         .field("path_params", path_params)
-        .field("headers", Ser(Table(head.headers)))
+        .field("headers", Ser(Table(Headers(Rc::clone(head)))))
         .field("peer", peer.to_owned());
     // As for responses: large bodies cross without a copy.
     if body.len() >= 4096 {
         record.field("body", Buf::new(body))
     } else {
         record.field("body", Bytes(body))
+    }
+}
+
+struct Headers(Rc<Parts>);
+
+impl Borrow<HeaderMap> for Headers {
+    fn borrow(&self) -> &HeaderMap {
+        &self.0.headers
     }
 }
