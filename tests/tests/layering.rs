@@ -11,13 +11,15 @@ use serde_json::Value;
 use crate::{Outcome, case};
 
 /// Crate, what it depends on, and whether it must be able to do without.
-const EDGES: [(&str, &str, bool); 11] = [
+const EDGES: [(&str, &str, bool); 13] = [
     ("assay", "assay-plugin", false),
     ("assay-http", "assay-plugin", false),
     ("assay-crypto", "assay-plugin", false),
+    ("assay-template", "assay-plugin", false),
     // The static build: the same plugins, linked in.
     ("assay", "assay-http", true),
     ("assay", "assay-crypto", true),
+    ("assay", "assay-template", true),
     // Plugins too, of the tests and of the book.
     ("misbehaving", "assay-plugin", false),
     ("hello-plugin", "assay-plugin", false),
@@ -98,6 +100,7 @@ fn one_version() -> Outcome {
         "assay-plugin",
         "assay-http",
         "assay-crypto",
+        "assay-template",
         "assay-registry",
     ] {
         if version_of(name) != Some(version) {

@@ -81,6 +81,7 @@ fn readme() -> Outcome {
         let name = file_name(&file);
         let about = match name.split('-').next() {
             Some("http") => "HTTP client and server, TLS",
+            Some("template") => "Jinja2 templates",
             Some("crypto") => "hashes, HMAC, random values, JSON Web Tokens",
             _ => "",
         };

@@ -51,7 +51,11 @@ pub struct Candidate {
 
 /// Plugins that are linked into this executable.
 #[cfg(feature = "static-plugins")]
-pub static LINKED: &[&PluginDecl] = &[&assay_http::ASSAY_PLUGIN, &assay_crypto::ASSAY_PLUGIN];
+pub static LINKED: &[&PluginDecl] = &[
+    &assay_http::ASSAY_PLUGIN,
+    &assay_crypto::ASSAY_PLUGIN,
+    &assay_template::ASSAY_PLUGIN,
+];
 /// Plugins that are linked into this executable.
 #[cfg(not(feature = "static-plugins"))]
 pub static LINKED: &[&PluginDecl] = &[];
