@@ -25,6 +25,7 @@ mod builtins;
 mod error;
 pub mod log;
 mod lua;
+mod order;
 pub mod plugins;
 mod vm;
 

@@ -115,7 +115,7 @@ fn pairs(fields: Option<View<'_>>) -> Vec<(String, View<'_>)> {
             .into_iter()
             .collect(),
     };
-    pairs.sort_by(|a, b| a.0.cmp(&b.0));
+    crate::order::by_name(&mut pairs, |pair| pair.0.as_bytes());
     pairs
 }
 

@@ -86,7 +86,7 @@ pub(super) fn sorted<'a>(
     let mut sorted = pairs
         .map(|(name, value)| Ok((key(name)?, value)))
         .collect::<Result<Vec<_>, _>>()?;
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    crate::order::by_name(&mut sorted, |pair| &pair.0);
     match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         Some(pair) => Err(Refused::new("the key both as a number and as text").under(&pair[0].0)),
         None => Ok(sorted),

@@ -62,16 +62,17 @@ struct Entry {
 }
 
 fn installed(setting: &Setting) -> Vec<Entry> {
-    let mut list: Vec<Entry> = plugins::linked_plugins()
-        .into_iter()
-        .map(|plugin| Entry {
+    let mut list = Vec::new();
+    for plugin in plugins::linked_plugins() {
+        let entry = Entry {
             name: plugin.name.into(),
             version: plugin.version.into(),
             functions: plugin.names(),
             is_used: true,
             ..Entry::default()
-        })
-        .collect();
+        };
+        insert(&mut list, entry);
+    }
     let linked: Vec<String> = list.iter().map(|entry| entry.name.clone()).collect();
     let all = setting.plugins();
     for root in &setting.roots {
@@ -103,12 +104,17 @@ fn installed(setting: &Setting) -> Vec<Entry> {
                     // For another assay; scripts get a version that fits.
                     entry.is_broken = false;
                 }
-                list.push(entry);
+                insert(&mut list, entry);
             }
         }
     }
-    list.sort_by(|a, b| a.name.cmp(&b.name));
     list
+}
+
+/// Keeps the list sorted by name.
+fn insert(list: &mut Vec<Entry>, entry: Entry) {
+    let at = list.partition_point(|other| other.name <= entry.name);
+    list.insert(at, entry);
 }
 
 /// What a file says of itself. Nothing of it runs.

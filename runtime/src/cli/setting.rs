@@ -1,6 +1,6 @@
 //! What a VM of the command line is made with: library roots, pinned plugins, the log.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use assay::plugins::Plugins;
@@ -15,7 +15,7 @@ pub struct Setting {
     /// Absolute.
     pub roots: Vec<PathBuf>,
     /// Versions by family, from `assay.lock`.
-    pub pins: BTreeMap<String, String>,
+    pub pins: HashMap<String, String>,
 }
 
 impl Setting {
@@ -27,7 +27,7 @@ impl Setting {
         let project = project(folder);
         let pins = match &project {
             Some(project) => pins(&project.join("assay.lock"))?,
-            None => BTreeMap::new(),
+            None => HashMap::new(),
         };
         let roots = env::library_path().unwrap_or_else(|| defaults(project.as_deref()));
         Ok(Self {
@@ -94,7 +94,7 @@ fn absolute(roots: Vec<PathBuf>) -> Vec<PathBuf> {
 
 /// The versions of plugins in a lock file. Only what is needed is read: `assay-registry` writes the
 /// file and checks the rest.
-fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
+fn pins(lock: &Path) -> Result<HashMap<String, String>, Error> {
     let failed = |what: String| {
         Error::new("lock", what)
             .with_hint("take assay.lock from version control, or delete it and run `assay install`")
@@ -102,7 +102,7 @@ fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
     let broken = |what: String| failed(format!("{}: {what}", lock.display()));
     let text = match fs_err::read_to_string(lock) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(failed(error.to_string())),
     };
     let document = DeTable::parse(&text).map_err(|error| {
@@ -114,7 +114,7 @@ fn pins(lock: &Path) -> Result<BTreeMap<String, String>, Error> {
             + 1;
         broken(format!("line {line}: {}", error.message()))
     })?;
-    let mut pins = BTreeMap::new();
+    let mut pins = HashMap::new();
     let Some(DeValue::Array(packages)) = document
         .get_ref()
         .get("package")

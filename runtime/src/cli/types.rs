@@ -217,7 +217,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             paths.push(entry.path());
         }
     }
-    paths.sort();
+    paths.sort_unstable();
     Ok(paths)
 }
 

@@ -440,7 +440,7 @@ pub(crate) fn show(view: View<'_>, depth: usize) -> String {
                     format!("{name} = {}", show(value, depth - 1))
                 })
                 .collect();
-            parts.sort();
+            crate::order::by_name(&mut parts, |part| part.as_bytes());
             if count > 20 {
                 parts.truncate(20);
                 parts.push(format!("... {} more", count - 20));

@@ -121,19 +121,18 @@ unsafe fn env_set(frame: &Frame<'_>) -> Result<c_int, Error> {
 unsafe fn env_list(frame: &Frame<'_>) -> Result<c_int, Error> {
     use assay_plugin::Value;
     use std::os::unix::ffi::OsStringExt;
-    let mut variables: std::collections::BTreeMap<Vec<u8>, Vec<u8>> = std::env::vars_os()
+    let overlay = frame.vm.inner().environment.borrow();
+    let inherited = std::env::vars_os()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
-        .collect();
-    for (name, value) in &*frame.vm.inner().environment.borrow() {
-        match value {
-            Some(value) => variables.insert(name.clone(), value.clone()),
-            None => variables.remove(name),
-        };
-    }
-    variables.retain(|name, _| (frame.vm.config.allowed)("env", &String::from_utf8_lossy(name)));
+        .filter(|(name, _)| !overlay.contains_key(name));
+    let set = overlay
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    let allowed = |name: &[u8]| (frame.vm.config.allowed)("env", &String::from_utf8_lossy(name));
     let map = Value::Map(
-        variables
-            .into_iter()
+        inherited
+            .chain(set)
+            .filter(|(name, _)| allowed(name))
             .map(|(name, value)| (Value::Bytes(name), Value::Bytes(value)))
             .collect(),
     );

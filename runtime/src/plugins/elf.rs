@@ -4,7 +4,7 @@
 //! `dlopen` of a truncated file is a SIGBUS and of a foreign one a puzzle, so everything is checked
 //! here first, and every offset against the file's size.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 #[derive(Debug, Default, Clone)]
 pub struct Info {
     /// `key=value` pairs of the note.
-    pub note: BTreeMap<String, String>,
+    pub note: HashMap<String, String>,
     /// DT_NEEDED.
     pub needed: Vec<String>,
     /// Whether it brings its own library search path.
@@ -243,7 +243,7 @@ fn find_note(mut notes: &[u8]) -> Option<String> {
     None
 }
 
-fn parse_note(text: &str) -> BTreeMap<String, String> {
+fn parse_note(text: &str) -> HashMap<String, String> {
     text.split(';')
         .filter_map(|pair| pair.split_once('='))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

@@ -5,7 +5,7 @@ pub mod elf;
 pub mod load;
 mod registered;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, c_int};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct Plugins(Arc<Found>);
 #[derive(Default)]
 struct Found {
     files: BTreeMap<String, Vec<Candidate>>,
-    pins: BTreeMap<String, String>,
+    pins: HashMap<String, String>,
 }
 
 /// A file that is named as a plugin.
@@ -72,7 +72,7 @@ fn linked(name: &str) -> Option<&'static PluginDecl> {
 impl Plugins {
     /// Looks for `plugins/<name>-<version>.so` in library roots; the first root that has a family
     /// wins. `pins` names the only version to take of a family, as a lock file does.
-    pub fn discover(roots: &[PathBuf], pins: BTreeMap<String, String>) -> Self {
+    pub fn discover(roots: &[PathBuf], pins: HashMap<String, String>) -> Self {
         let mut files: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
         for root in roots.iter().filter(|root| root.is_absolute()) {
             let mut here: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
@@ -82,15 +82,14 @@ impl Plugins {
             for entry in entries.flatten() {
                 if let Some((name, version)) = parse_file_name(&entry.file_name().to_string_lossy())
                 {
-                    here.entry(name).or_default().push(Candidate {
-                        version,
-                        path: entry.path(),
-                    });
+                    let path = entry.path();
+                    let candidate = Candidate { version, path };
+                    let candidates: &mut Vec<_> = here.entry(name).or_default();
+                    let at = candidates.partition_point(|other| *other > candidate);
+                    candidates.insert(at, candidate);
                 }
             }
-            for (name, mut candidates) in here {
-                candidates.sort();
-                candidates.reverse();
+            for (name, candidates) in here {
                 files.entry(name).or_insert(candidates);
             }
         }

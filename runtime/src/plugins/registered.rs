@@ -75,7 +75,7 @@ impl Registered {
             name => format!("{}.{name}", self.name),
         };
         let mut names: Vec<String> = self.functions.iter().map(name).collect();
-        names.sort();
+        crate::order::by_name(&mut names, |name| name.as_bytes());
         names
     }
 }

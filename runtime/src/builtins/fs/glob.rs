@@ -66,7 +66,7 @@ pub(super) fn expand(cx: &Cx, pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
         }
     }
     found.retain(|path| !path.is_empty());
-    found.sort_unstable();
+    crate::order::by_name(&mut found, |path| path);
     found.dedup();
     Ok(found)
 }

@@ -332,7 +332,7 @@ fn entries(path: &Path) -> io::Result<Vec<(Vec<u8>, FileType)>> {
             Ok((entry.file_name().as_bytes().to_vec(), entry.file_type()?))
         })
         .collect::<io::Result<Vec<_>>>()?;
-    entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    crate::order::by_name(&mut entries, |entry| &entry.0);
     Ok(entries)
 }
 

@@ -1,6 +1,7 @@
 //! One test file: its VM, its tests one after the other, their results.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -174,6 +175,8 @@ impl Run<'_> {
                 format!("not run, because an earlier test of the file {why}"),
             ));
         }
+        // Boxed: one instance of what runs it, instead of one for each step.
+        let future: Pin<Box<dyn Future<Output = assay_plugin::Result<()>>>> = Box::pin(future);
         Ok(self.runtime.block_on(self.vm.run_until(future))??)
     }
 

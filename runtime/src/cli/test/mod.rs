@@ -8,10 +8,8 @@ mod file;
 mod format;
 pub mod suite;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use assay::Error;
@@ -113,40 +111,109 @@ fn run_all(
 ) -> Result<(), Error> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or(cores).min(files.len());
-    let next = AtomicUsize::new(0);
-    let (sender, receiver) = mpsc::channel();
+    let board = Board::new(files.len(), jobs);
     thread::scope(|scope| {
         for _ in 0..jobs {
-            let (sender, files, next) = (sender.clone(), &files, &next);
+            let (board, files) = (&board, &files);
             let work = move || {
-                while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender
-                        .send((path.clone(), file::run(path, options)))
-                        .is_err()
-                    {
-                        return;
-                    }
+                let _leave = Leave(board);
+                while let Some(at) = board.take() {
+                    board.put(at, file::run(&files[at], options));
                 }
             };
             // As much stack as the main thread has, where scripts run otherwise.
             thread::Builder::new()
                 .stack_size(8 << 20)
                 .spawn_scoped(scope, work)
-                .map_err(|error| Error::new("io", format!("cannot start a thread: {error}")))?;
+                .map_err(|error| {
+                    board.stop();
+                    Error::new("io", format!("cannot start a thread: {error}"))
+                })?;
         }
-        drop(sender);
-        let mut early = BTreeMap::new();
-        let mut order = files.iter();
-        let mut wanted = order.next();
-        for (path, result) in receiver {
-            early.insert(path, result?);
-            while let Some(result) = wanted.and_then(|path| early.remove(path)) {
-                done(result)?;
-                wanted = order.next();
+        for at in 0..files.len() {
+            let Some(result) = board.wait(at) else { break };
+            let told = result.and_then(&mut done);
+            if told.is_err() {
+                board.stop();
+                return told;
             }
         }
         Ok(())
     })
+}
+
+/// What the threads of a run share.
+struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// The first file that nobody has taken.
+    next: usize,
+    results: Vec<Option<Result<file::Result, Error>>>,
+    /// Threads that may still put a result.
+    workers: usize,
+}
+
+impl Board {
+    fn new(files: usize, workers: usize) -> Self {
+        let results = std::iter::repeat_with(|| None).take(files).collect();
+        Self {
+            state: Mutex::new(State {
+                next: 0,
+                results,
+                workers,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut state);
+        self.changed.notify_one();
+        result
+    }
+
+    /// A file to run.
+    fn take(&self) -> Option<usize> {
+        self.change(|state| {
+            let at = state.next;
+            state.next += 1;
+            (at < state.results.len()).then_some(at)
+        })
+    }
+
+    fn put(&self, at: usize, result: Result<file::Result, Error>) {
+        self.change(|state| state.results[at] = Some(result));
+    }
+
+    /// Has the threads end after the files that they run.
+    fn stop(&self) {
+        self.change(|state| state.next = state.results.len());
+    }
+
+    /// The result of a file; none when no thread is left to give one.
+    fn wait(&self, at: usize) -> Option<Result<file::Result, Error>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.results[at].is_none() && state.workers > 0 {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.results[at].take()
+    }
+}
+
+/// A thread that ends, by a panic too: nobody may wait for what it would have given.
+struct Leave<'a>(&'a Board);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.workers -= 1);
+    }
 }
 
 /// Every test file under the paths, sorted, each once.
@@ -172,7 +239,7 @@ fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             *file = shorter.to_owned();
         }
     }
-    files.sort();
+    files.sort_unstable();
     files.dedup();
     Ok(files)
 }
