@@ -14,6 +14,15 @@ use crate::{Outcome, case, folder, read};
 pub fn cases() -> Vec<Trial> {
     vec![
         case("docs::lua_blocks_compile", lua_blocks_compile),
+        case("docs::examples_of_builtins_run", || {
+            examples_of_builtins_run("assay", &[dist::root()])
+        }),
+        case("docs::examples_of_builtins_run_static", || {
+            let folder = folder()?;
+            examples_of_builtins_run("assay-static", &[dist::libraries_only(folder.path())])
+        }),
+        case("docs::builtins_are_documented", builtins_are_documented),
+        case("docs::types_are_handed_out", types_are_handed_out),
         case("docs::commands_exist", commands_exist),
         case("docs::quick_start_runs", quick_start_runs),
         case("docs::links_lead_somewhere", links_lead_somewhere),
@@ -55,6 +64,84 @@ fn lua_blocks_compile() -> Outcome {
     command::run(assay("assay", folder.path(), &[dist::root()]).arg(check))?
         .ok()
         .map(drop)
+}
+
+/// The Lua blocks in docs/builtins run, and print what stands behind `-->` in them.
+fn examples_of_builtins_run(binary: &str, roots: &[PathBuf]) -> Outcome {
+    let mut wrong = Vec::new();
+    let blocks = blocks()?;
+    let examples = blocks
+        .iter()
+        .filter(|block| block.language == "lua" && block.place.starts_with("docs/builtins/"));
+    for block in examples {
+        let folder = folder()?;
+        let script = folder.path().join("example.lua");
+        fs_err::write(&script, &block.text).map_err(|error| error.to_string())?;
+        let output = command::run(assay(binary, folder.path(), roots).arg(script))?;
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let wanted: Vec<String> = block
+            .text
+            .lines()
+            .filter_map(|line| Some(words(line.split_once("-->")?.1)))
+            .collect();
+        let found: Vec<String> = output.stdout.lines().map(words).collect();
+        if output.code != 0 || found != wanted {
+            wrong.push(format!("{}: {found:?}\n{}", block.place, output.stderr));
+        }
+    }
+    none(&wrong, "examples that do not do what they say")
+}
+
+/// Every family has a page with an example; its reference is up to date (`lua::core::docs`).
+fn builtins_are_documented() -> Outcome {
+    let blocks = blocks()?;
+    let mut wrong = Vec::new();
+    for stub in stubs() {
+        let family = stub.file_stem().unwrap_or_default().to_string_lossy();
+        let page = format!("docs/builtins/{family}.md");
+        let has_example = blocks.iter().any(|block| {
+            block.language.starts_with("lua") && block.place.starts_with(&format!("{page}:"))
+        });
+        if !has_example {
+            wrong.push(format!("{page} has no example"));
+        }
+    }
+    none(&wrong, "builtins without an example")
+}
+
+/// `assay types` hands out every stub of the project, byte for byte: of plugins too, from inside of
+/// their files.
+fn types_are_handed_out() -> Outcome {
+    for (binary, roots) in [("assay", vec![dist::root()]), ("assay-static", Vec::new())] {
+        let folder = folder()?;
+        command::run(assay(binary, folder.path(), &roots).args(["types", "types"]))?.ok()?;
+        for stub in stubs() {
+            let name = stub.file_name().unwrap_or_default();
+            let path = folder.path().join("types/builtins").join(name);
+            let written = read_page(&path)?;
+            let (_, written) = written.split_once('\n').unwrap_or_default();
+            if written != read_page(&stub)? {
+                return Err(format!(
+                    "{binary} types: {} is not {}: does its `plugin!` have `types:`?",
+                    path.display(),
+                    shown(&stub)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The LuaCATS stubs of the core and of the plugins.
+fn stubs() -> Vec<PathBuf> {
+    let mut folders = vec![project().join("runtime/types")];
+    for plugin in dist::list(&project().join("plugins")) {
+        folders.push(plugin.join("types"));
+    }
+    folders
+        .iter()
+        .flat_map(|folder| dist::list(folder))
+        .collect()
 }
 
 /// In shell blocks: `make TARGET`, `assay VERB --option`.

@@ -128,7 +128,7 @@ unsafe fn start(frame: &Frame<'_>, index: c_int) -> Result<Rc<Spawned>, Error> {
 fn launch(vm: &Vm, coroutine: Coroutine, origin: String) -> Rc<Spawned> {
     let spawned = Rc::new(Spawned::new(origin));
     let (this, vm_ref) = (Rc::clone(&spawned), vm.to_ref());
-    let running = Running::new(vm, &spawned.origin);
+    let running = Running::new(vm, &spawned);
     vm.spawn(Box::pin(async move {
         let end = run(&this.cancel, coroutine).await;
         drop(running);
@@ -156,11 +156,11 @@ async fn run(cancel: &Cancel, mut coroutine: Coroutine) -> End {
 struct Running(VmRef, u64);
 
 impl Running {
-    fn new(vm: &Vm, origin: &str) -> Self {
+    fn new(vm: &Vm, spawned: &Rc<Spawned>) -> Self {
         let inner = vm.inner();
         let id = inner.tickets.get() + 1;
         inner.tickets.set(id);
-        inner.spawned.borrow_mut().insert(id, origin.to_owned());
+        inner.spawned.borrow_mut().insert(id, Rc::clone(spawned));
         Self(vm.to_ref(), id)
     }
 }
@@ -187,9 +187,14 @@ fn origin(state: *mut lua_State) -> String {
 /// Logs what nobody awaited, and what still runs; when the script has ended.
 pub(crate) fn report(vm: &Vm) {
     report_unawaited(vm);
-    for origin in vm.inner().spawned.borrow().values() {
+    for spawned in vm.inner().spawned.borrow().values() {
+        // The script's last word was to cancel it.
+        if spawned.cancel.is_cancelled() {
+            continue;
+        }
         let message = format!(
-            "the script ended while a task spawned at {origin} was still running: it was cancelled"
+            "the script ended while a task spawned at {} was still running: it was cancelled",
+            spawned.origin
         );
         vm.config.log.write(level::WARN, &message, None);
     }
@@ -234,7 +239,7 @@ unsafe fn spawn_interval(frame: &Frame<'_>) -> Result<c_int, Error> {
             every,
             origin,
         };
-        let running = Running::new(frame.vm, &spawned.origin);
+        let running = Running::new(frame.vm, &spawned);
         let vm_ref = frame.vm.to_ref();
         frame.vm.spawn(Box::pin(async move {
             let _ = this.cancel.run(Box::pin(ticker.run())).await;

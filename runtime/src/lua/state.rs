@@ -63,8 +63,8 @@ pub(crate) struct Inner {
     targets: RefCell<Vec<Vec<super::bridge::Target>>>,
     pub calls: RefCell<HashMap<u64, Rc<Cancel>>>,
     pub tickets: Cell<u64>,
-    /// Spawned tasks that run, with the places of their spawns.
-    pub spawned: RefCell<std::collections::BTreeMap<u64, String>>,
+    /// Spawned tasks that run.
+    pub spawned: RefCell<std::collections::BTreeMap<u64, Rc<super::coroutines::Spawned>>>,
     /// Errors of spawned tasks that nobody awaited so far.
     pub unawaited: RefCell<Vec<(Rc<super::coroutines::Spawned>, crate::Error)>>,
     /// Where the hook found the script when it was stopped: a traceback.

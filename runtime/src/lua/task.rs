@@ -434,6 +434,10 @@ impl Cancel {
         }
     }
 
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
     /// Runs a future until it ends or is cancelled; dropped at once when cancelled.
     pub async fn run<F: Future + Unpin>(&self, mut future: F) -> Option<F::Output> {
         std::future::poll_fn(|cx| {

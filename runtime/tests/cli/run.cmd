@@ -31,3 +31,4 @@ ASSAY_LOG_FORMAT=json assay -e 'log.info("a line", {n = 1})'
 assay plugins
 assay plugins --json
 assay plugins text.lua
+assay -e 'async.spawn(sleep, 100):cancel() async.spawn_interval(100, print):cancel()'
