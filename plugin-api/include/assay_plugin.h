@@ -102,6 +102,7 @@ typedef struct assay_vm_vt assay_vm_vt;
 typedef struct assay_host_api assay_host_api;
 typedef struct assay_reactor_api assay_reactor_api;
 typedef struct assay_workers_api assay_workers_api;
+typedef struct assay_limits_api assay_limits_api;
 typedef struct assay_shutdown_api assay_shutdown_api;
 typedef struct assay_plugin_decl assay_plugin_decl;
 
@@ -337,6 +338,15 @@ struct assay_workers_api {
     int32_t (*start)(const assay_vm *vm, uint32_t count, assay_ret *ret);
 };
 
+/* The service assay.limits/1: what the host limits and only a plugin can count. */
+struct assay_limits_api {
+    uint32_t size;
+    uint32_t reserved;
+    /* The limit of that name, or UINT64_MAX for none: `response`, the bytes that one answer from the
+     * network may have. Any thread. */
+    uint64_t (*limit)(const assay_vm *vm, assay_str name);
+};
+
 /* ---- The plugin --------------------------------------------------------------------------- */
 
 /* The extension assay.shutdown/1. */
@@ -568,6 +578,10 @@ ASSAY_OFFSET(assay_workers_api, size, 0);
 ASSAY_OFFSET(assay_workers_api, reserved, 4);
 ASSAY_OFFSET(assay_workers_api, identify, 8);
 ASSAY_OFFSET(assay_workers_api, start, 16);
+ASSAY_SIZE(assay_limits_api, 16);
+ASSAY_OFFSET(assay_limits_api, size, 0);
+ASSAY_OFFSET(assay_limits_api, reserved, 4);
+ASSAY_OFFSET(assay_limits_api, limit, 8);
 ASSAY_SIZE(assay_shutdown_api, 16);
 ASSAY_OFFSET(assay_shutdown_api, size, 0);
 ASSAY_OFFSET(assay_shutdown_api, reserved, 4);

@@ -472,6 +472,20 @@ pub struct WorkersApi {
     pub start: unsafe extern "C" fn(vm: *const VmHdr, count: u32, ret: *mut Ret) -> i32,
 }
 
+/// The service `assay.limits/1`: what the host limits and only a plugin can count.
+#[repr(C)]
+#[cfg_attr(feature = "guard", derive(abi_stable::StableAbi))]
+pub struct LimitsApi {
+    /// `size_of::<LimitsApi>()` of the host.
+    pub size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// The limit of that name, or `u64::MAX` for none: `response`, the bytes that one answer from the
+    /// network may have. Any thread.
+    #[cfg_attr(feature = "guard", sabi(unsafe_opaque_field))]
+    pub limit: unsafe extern "C" fn(vm: *const VmHdr, name: Str) -> u64,
+}
+
 /// The extension `assay.shutdown/1` of a plugin: told once when the process was asked to end.
 #[repr(C)]
 #[cfg_attr(feature = "guard", derive(abi_stable::StableAbi))]
@@ -551,6 +565,7 @@ shareable!(
     HostApi,
     ReactorApi,
     WorkersApi,
+    LimitsApi,
     ShutdownApi
 );
 
@@ -673,7 +688,10 @@ layout! {
 }
 
 // A service that came later is no part of the layouts: who does not know its name never sees its table.
-const _: () = assert!(size_of::<WorkersApi>() == 24);
+const _: () = {
+    assert!(size_of::<WorkersApi>() == 24);
+    assert!(size_of::<LimitsApi>() == 16);
+};
 
 /// The layouts that a host of this version accepts, by ABI minor.
 pub const LAYOUTS: &[(u16, u64)] = &[(0, LAYOUT)];

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
-use crate::abi::{self, HostApi, ReactorApi, Str, Val, VmHdr, WorkersApi, level};
+use crate::abi::{self, HostApi, LimitsApi, ReactorApi, Str, Val, VmHdr, WorkersApi, level};
 use crate::error::{Error, Result};
 use crate::reactor;
 use crate::value::{Arena, IntoVal};
@@ -97,16 +97,14 @@ impl Cx {
         if self.is_allowed("net.address", &target)? {
             return Ok(());
         }
-        let port = address.port();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let literal = bare.parse() == Ok(address.ip());
-        let (shown, flag) = match literal {
-            true => (address.to_string(), address.to_string()),
-            false => (format!("{address} ({host})"), format!("{host}:{port}")),
+        let shown = match bare.parse() == Ok(address.ip()) {
+            true => address.to_string(),
+            false => format!("{address} ({host})"),
         };
         Err(
             Error::new("permission", format!("not allowed: net {shown}"))
-                .hint(format!("--allow-net={flag}")),
+                .hint(format!("--allow-net={address}")),
         )
     }
 
@@ -189,6 +187,18 @@ impl Cx {
         let api = workers_api()?;
         // SAFETY: the host's function, on the VM's thread, which is where plugins' functions run.
         crate::func::received(|ret| unsafe { (api.start)(self.0, count, ret) })
+    }
+}
+
+impl Cx {
+    /// A limit of the host's that only a plugin can count, or `None`: `response`, the bytes that one
+    /// answer from the network may have. Fail with kind `limit` beyond it, and name the flag
+    /// (`--response-limit`).
+    pub fn limit(&self, name: &str) -> Option<u64> {
+        let table = service("assay.limits/1").ok()?.cast::<LimitsApi>();
+        // SAFETY: the service of this name is this table; the name is lent for the call.
+        let limit = unsafe { ((*table).limit)(self.0, Str::lend(name)) };
+        Some(limit).filter(|&limit| limit != u64::MAX)
     }
 }
 

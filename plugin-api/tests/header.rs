@@ -69,6 +69,7 @@ layouts! {
         timer_drop, spawn
     }
     assay_workers_api = WorkersApi { size, reserved, identify, start }
+    assay_limits_api = LimitsApi { size, reserved, limit }
     assay_shutdown_api = ShutdownApi { size, reserved, shutdown }
     assay_plugin_decl = PluginDecl {
         magic, major, minor, size, flags, nfns, name, version, sdk, fns, init, extension, doc,

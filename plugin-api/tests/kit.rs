@@ -1125,7 +1125,7 @@ fn permissions_of_addresses() {
         (
             "permission",
             "not allowed: net 10.0.0.1:5432 (db)",
-            Some("--allow-net=db:5432")
+            Some("--allow-net=10.0.0.1:5432")
         )
     );
     let error = ask("[::1]", "[::1]:80").unwrap_err();

@@ -8,6 +8,7 @@
 //! - `builtins`: the core families, written with the plugin kit.
 //! - `lua`: the VM from the inside: bridge, coroutines, and the builtins that need the Lua stack.
 //! - [`plugins`]: finding, checking and loading `.so` files.
+//! - [`policy`]: what scripts may do.
 //! - [`log`], [`Error`]: what leaves a VM besides results.
 //!
 //! The executable `assay` is `main.rs` and its module `cli`, over nothing but this.
@@ -27,8 +28,10 @@ pub mod log;
 mod lua;
 mod order;
 pub mod plugins;
+pub mod policy;
 mod vm;
 
 pub use assay_plugin::Value;
 pub use error::Error;
-pub use vm::{Allowed, Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};
+pub use policy::Policy;
+pub use vm::{Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};

@@ -16,11 +16,12 @@ use crate::log::Log;
 use crate::lua::native::{self, Native};
 use crate::lua::state::{Stop, VmRef};
 use crate::lua::task::{Coroutine, Ended};
-use crate::lua::{assert, coroutines, errors, ffi, json, lua_State, modules, process, task};
+use crate::lua::{
+    assert, confine, coroutines, errors, ffi, json, lua_State, modules, process, task,
+};
 use crate::plugins::Plugins;
+use crate::policy::Policy;
 
-/// Whether a script may do something: permission (`net.connect`, `fs.read`, ...) and target.
-pub type Allowed = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 /// Where `print` and `io.write` to standard output go.
 pub type Output = Arc<dyn Fn(&[u8]) -> std::io::Result<()> + Send + Sync>;
 
@@ -63,8 +64,17 @@ pub struct Config {
     pub log: Log,
     /// Where output goes.
     pub output: Output,
-    /// Permissions; everything by default.
-    pub allowed: Allowed,
+    /// What scripts may do; everything by default.
+    pub policy: Policy,
+    /// VM instructions that all runs together may take. A coroutine counts as a thousand from its start,
+    /// and what builtins do does not count.
+    pub instruction_limit: Option<u64>,
+    /// Tasks of `async` that may be running at a time.
+    pub task_limit: Option<usize>,
+    /// Bytes that `print`, `io.write` and the log may write.
+    pub output_limit: Option<u64>,
+    /// Bytes that one answer from the network may have; plugins ask for it.
+    pub response_limit: Option<u64>,
     /// Starts one more VM that runs what this one runs, with [`worker`](Self::worker) set to what it
     /// is given: a server's `workers` ask for it. Without it they fail.
     pub start_worker: Option<StartWorker>,
@@ -84,7 +94,11 @@ impl Default for Config {
             plugins: Plugins::default(),
             log: Log::default(),
             output: Arc::new(process::to_stdout),
-            allowed: Arc::new(|_, _| true),
+            policy: Policy::default(),
+            instruction_limit: None,
+            task_limit: None,
+            output_limit: None,
+            response_limit: None,
             start_worker: None,
             worker: None,
             families: Vec::new(),
@@ -142,6 +156,8 @@ pub enum Stopped {
     Interrupted,
     /// `os.exit`, with this code.
     Exit(i32),
+    /// [`Config::instruction_limit`].
+    Instructions,
 }
 
 #[allow(unsafe_code)]
@@ -224,8 +240,13 @@ impl Vm {
     /// # Errors
     /// For lack of memory.
     pub fn set_script_dir(&self, dir: &Path) -> Result<(), Error> {
-        let dir = dir.display().to_string().replace(['?', ';'], "_");
-        let dir = if dir.is_empty() { ".".to_owned() } else { dir };
+        let folder = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        self.shared.inner().folder.replace(folder.into());
+        let dir = folder.display().to_string().replace(['?', ';'], "_");
         let path = format!("{dir}/?.lua;{dir}/?/init.lua");
         // SAFETY: as above.
         unsafe {
@@ -303,7 +324,7 @@ impl Vm {
             reason => result
                 .and(Err(errors::stopped(&shared, reason).into()))
                 .map_err(|error| match error.kind.as_str() {
-                    "timeout" | "interrupted" | "exit" => error,
+                    "timeout" | "interrupted" | "exit" | "instructions" => error,
                     _ => Error {
                         traceback: error.traceback,
                         ..errors::stopped(&shared, reason).into()
@@ -319,6 +340,7 @@ impl Vm {
             Stop::Timeout => Some(Stopped::Timeout),
             Stop::Interrupted => Some(Stopped::Interrupted),
             Stop::Exit => Some(Stopped::Exit(self.shared.inner().exit_code.get())),
+            Stop::Instructions => Some(Stopped::Instructions),
         }
     }
 
@@ -436,17 +458,20 @@ pub(crate) unsafe fn of<'a>(state: *mut lua_State) -> &'a crate::lua::state::Vm 
 }
 
 #[allow(unsafe_code)]
-unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) {
+unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut ffi::lua_Debug) {
     // SAFETY: called by Lua; `push` owns nothing when it returns.
     unsafe {
         let vm = of(state);
+        if (*event).event == ffi::LUA_HOOKCOUNT && vm.config.instruction_limit.is_some() {
+            vm.count(if vm.wants_stop() { 1 } else { COUNT });
+        }
         let reason = if vm.wants_stop() {
             vm.check_stop()
         } else {
             Stop::None
         };
         if reason == Stop::None {
-            ffi::lua_sethook(state, None, 0, 0);
+            rest_hook(state, vm);
             return;
         }
         vm.inner().stopped_at.replace(task::traceback(vm, state));
@@ -457,6 +482,21 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) 
         }
         errors::push(state, vm, &errors::stopped(vm, reason), None);
         ffi::lua_error(state);
+    }
+}
+
+/// Instructions between two looks at how many there were.
+pub(crate) const COUNT: u32 = 1000;
+
+/// The hook of a thread that nobody wants to stop: none, or the one that counts.
+#[allow(unsafe_code)]
+unsafe fn rest_hook(state: *mut lua_State, vm: &crate::lua::state::Vm) {
+    // SAFETY: an open state of the VM.
+    unsafe {
+        match vm.config.instruction_limit {
+            Some(_) => ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, COUNT as c_int),
+            None => ffi::lua_sethook(state, None, 0, 0),
+        }
     }
 }
 
@@ -586,6 +626,9 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         }
         ffi::lua_settop(state, 0);
         crate::plugins::install(state, vm);
+        confine::install(state, vm);
+        // Coroutines inherit it.
+        rest_hook(state, vm);
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use assay::{Config, Value, Vm};
+use assay::{Config, Policy, Value, Vm};
 
 mod shop {
     use assay_plugin::{Result, family};
@@ -59,8 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .lock()
                 .map_or(Ok(()), |mut output| output.write_all(bytes))
         });
-        config.allowed =
-            Arc::new(|permission, target| (permission, target) == ("env", "SHOP_CURRENCY"));
+        config.policy =
+            Policy::asking(|permission, target| (permission, target) == ("env", "SHOP_CURRENCY"));
         config.families = vec![&shop::FAMILY];
 
         // A VM for each script: they are cheap, and scripts cannot see each other.

@@ -112,6 +112,7 @@ impl Spawned {
 /// Starts the function at `index` with the arguments above it, which are moved off the stack.
 unsafe fn start(frame: &Frame<'_>, index: c_int) -> Result<Rc<Spawned>, Error> {
     let (state, vm) = (frame.state, frame.vm);
+    check_tasks(vm)?;
     let mut coroutine = Coroutine::new(vm)?;
     // SAFETY: the frame's state and a fresh thread of the same VM.
     unsafe {
@@ -123,6 +124,18 @@ unsafe fn start(frame: &Frame<'_>, index: c_int) -> Result<Rc<Spawned>, Error> {
         coroutine.set_nargs(count - 1);
     }
     Ok(launch(vm, coroutine, origin(state)))
+}
+
+fn check_tasks(vm: &Vm) -> Result<(), Error> {
+    let running = vm.inner().spawned.borrow().len();
+    match vm.config.task_limit {
+        Some(limit) if running >= limit => Err(Error::new(
+            "limit",
+            format!("{running} tasks are running, which is all that may"),
+        )
+        .hint("raise the limit: --task-limit=NUMBER")),
+        _ => Ok(()),
+    }
 }
 
 fn launch(vm: &Vm, coroutine: Coroutine, origin: String) -> Rc<Spawned> {
@@ -226,6 +239,7 @@ unsafe fn spawn(frame: &Frame<'_>) -> Result<c_int, Error> {
 unsafe fn spawn_interval(frame: &Frame<'_>) -> Result<c_int, Error> {
     let every = seconds(frame, 1)?;
     frame.callable(2)?;
+    check_tasks(frame.vm)?;
     // SAFETY: the frame's state; the function is kept in the registry while the task lives.
     unsafe {
         let reference =

@@ -218,6 +218,14 @@ pub(crate) fn stopped(vm: &Vm, reason: Stop) -> Error {
             Error::new("timeout", format!("the script ran longer than {seconds} s"))
                 .hint("raise the limit: --timeout=SECONDS")
         }
+        Stop::Instructions => {
+            let limit = vm.config.instruction_limit.unwrap_or_default();
+            Error::new(
+                "instructions",
+                format!("the script took more than {limit} instructions"),
+            )
+            .hint("raise the limit: --instruction-limit=NUMBER")
+        }
         Stop::Exit => Error::new("exit", "the script called os.exit"),
         _ => Error::new("interrupted", "the script was asked to end"),
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use assay_plugin::abi::{
-    self, HostApi, ReactorApi, Ret, Str, Task, Val, VmHdr, WakerHdr, WorkersApi,
+    self, HostApi, LimitsApi, ReactorApi, Ret, Str, Task, Val, VmHdr, WakerHdr, WorkersApi,
 };
 use assay_plugin::wire::{WakerHandle, borrow_waker, fail};
 use assay_plugin::{Error, View};
@@ -48,14 +48,21 @@ static WORKERS: WorkersApi = WorkersApi {
     start,
 };
 
+static LIMITS: LimitsApi = LimitsApi {
+    size: size_of::<LimitsApi>() as u32,
+    reserved: 0,
+    limit,
+};
+
 /// The services of this host, as notes name them.
-pub(crate) const SERVICES: &[&str] = &["assay.reactor/1", "assay.workers/1"];
+pub(crate) const SERVICES: &[&str] = &["assay.reactor/1", "assay.workers/1", "assay.limits/1"];
 
 unsafe extern "C" fn service(name: Str) -> *const c_void {
     // SAFETY: lent for the call.
     match unsafe { name.bytes() } {
         b"assay.reactor/1" => (&raw const REACTOR).cast(),
         b"assay.workers/1" => (&raw const WORKERS).cast(),
+        b"assay.limits/1" => (&raw const LIMITS).cast(),
         _ => std::ptr::null(),
     }
 }
@@ -78,7 +85,7 @@ unsafe extern "C" fn allowed(vm: *const VmHdr, permission: Str, target: Str) -> 
         let Some(vm) = vm.cast::<Vm>().as_ref() else {
             return 1;
         };
-        i32::from((vm.config.allowed)(permission.text(), target.text()))
+        i32::from(vm.config.policy.allows(permission.text(), target.text()))
     }
 }
 
@@ -208,6 +215,17 @@ unsafe extern "C" fn spawn(vm: *const VmHdr, task: Task) {
         vm,
     };
     vm.spawn(Box::pin(std::future::poll_fn(move |cx| spawned.poll(cx))));
+}
+
+unsafe extern "C" fn limit(vm: *const VmHdr, name: Str) -> u64 {
+    // SAFETY: one of our VMs or null; the name is lent for the call.
+    let limit = unsafe {
+        match (vm.cast::<Vm>().as_ref(), name.bytes()) {
+            (Some(vm), b"response") => vm.config.response_limit,
+            _ => None,
+        }
+    };
+    limit.unwrap_or(u64::MAX)
 }
 
 unsafe extern "C" fn identify(vm: *const VmHdr, group: *mut u64) -> u32 {

@@ -70,6 +70,10 @@ pub(crate) unsafe fn resume(
     let before = enter(state);
     // SAFETY: the caller's, as for `lua_resume`.
     unsafe {
+        if vm.config.instruction_limit.is_some() && ffi::lua_status(state) == ffi::LUA_OK {
+            // One that ends before the hook has counted it must not be free.
+            vm.count(crate::vm::COUNT);
+        }
         if vm.wants_stop() {
             // The signal may have come before `enter`.
             crate::vm::stop_now(state);

@@ -10,6 +10,7 @@
 //! - `object`: plugin objects as userdata, records and classes
 //! - `errors`: the error record as a Lua value
 //! - `host`: what plugins may ask of us: log, permissions, reactor
+//! - `confine`: Lua's own library where a script may not do everything
 //! - `native`: the frame for builtins that work on the Lua stack itself, and those builtins:
 //!   `json`, `assert`, `coroutines` (async), `modules` (require), `process` (env, log, print)
 
@@ -17,6 +18,7 @@
 
 pub(crate) mod assert;
 pub(crate) mod bridge;
+pub(crate) mod confine;
 pub(crate) mod coroutines;
 pub(crate) mod errors;
 pub(crate) mod host;

@@ -253,7 +253,7 @@ fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<Pa
         .filter(|template| !template.is_empty())
     {
         let file = PathBuf::from(template.replace('?', &name.replace('.', "/")));
-        if file.is_file() {
+        if file.is_file() && may_read(vm, &file) {
             return Ok((file, None));
         }
         tried.push(file);
@@ -272,6 +272,17 @@ fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<Pa
             None => error,
         },
     )
+}
+
+/// Modules may come from the script's folder, and from where the script may read.
+fn may_read(vm: &Vm, file: &Path) -> bool {
+    let beside = || {
+        let folder = fs_err::canonicalize(&*vm.inner().folder.borrow());
+        let file = fs_err::canonicalize(file);
+        matches!((folder, file), (Ok(folder), Ok(file)) if file.starts_with(&folder))
+    };
+    let policy = &vm.config.policy;
+    policy.is_everything() || beside() || policy.allows("fs.read", &file.to_string_lossy())
 }
 
 /// Whether the builtins that the library's `.meta` names are there.

@@ -81,7 +81,7 @@ fn name<'a>(frame: &Frame<'a>) -> Result<&'a [u8], Error> {
         )));
     }
     let text = String::from_utf8_lossy(name);
-    if !(frame.vm.config.allowed)("env", &text) {
+    if !frame.vm.config.policy.allows("env", &text) {
         return Err(Error::new("permission", format!("not allowed: env {text}"))
             .hint(format!("--allow-env={text}")));
     }
@@ -128,7 +128,13 @@ unsafe fn env_list(frame: &Frame<'_>) -> Result<c_int, Error> {
     let set = overlay
         .iter()
         .filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-    let allowed = |name: &[u8]| (frame.vm.config.allowed)("env", &String::from_utf8_lossy(name));
+    let allowed = |name: &[u8]| {
+        frame
+            .vm
+            .config
+            .policy
+            .allows("env", &String::from_utf8_lossy(name))
+    };
     let map = Value::Map(
         inherited
             .chain(set)
@@ -148,10 +154,27 @@ unsafe fn log_at<const LEVEL: u32>(frame: &Frame<'_>) -> Result<c_int, Error> {
     unsafe { log(frame, LEVEL) }
 }
 
+/// Whether the output limit has room for what the arguments hold: a log line never fails the job, so
+/// what is too much is left out, and said once.
+fn may_log(frame: &Frame<'_>) -> bool {
+    let vm = frame.vm;
+    if vm.config.output_limit.is_none() {
+        return true;
+    }
+    // Tables count by what a line takes at least.
+    let length = frame.bytes(1).map_or(64, <[u8]>::len) + 64;
+    let fits = vm.may_write(length);
+    if !fits && !vm.inner().silenced.replace(true) {
+        let message = "the output limit is reached: later log lines are left out";
+        vm.config.log.write(level::WARN, message, None);
+    }
+    fits
+}
+
 /// Any value is a message, any table fields: a log line never fails the job.
 unsafe fn log(frame: &Frame<'_>, level: u32) -> Result<c_int, Error> {
     let log = &frame.vm.config.log;
-    if level < log.level {
+    if level < log.level || !may_log(frame) {
         return Ok(0);
     }
     // SAFETY: the frame's state; views are read before anything else runs.
@@ -216,6 +239,15 @@ unsafe extern "C-unwind" fn print(state: *mut lua_State) -> c_int {
 }
 
 fn output(vm: &Vm, bytes: &[u8]) -> Result<(), Error> {
+    if !vm.may_write(bytes.len()) {
+        let limit = vm.config.output_limit.unwrap_or_default();
+        let limit = crate::vm::display_size(usize::try_from(limit).unwrap_or(usize::MAX));
+        return Err(Error::new(
+            "limit",
+            format!("the script may write {limit}, and no more"),
+        )
+        .hint("raise the limit: --output-limit=SIZE"));
+    }
     (vm.config.output)(bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::new("closed_output", "the output was closed"),
         _ => Error::new("io", format!("cannot write to the output: {error}")),

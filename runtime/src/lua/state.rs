@@ -71,6 +71,14 @@ pub(crate) struct Inner {
     pub stopped_at: RefCell<String>,
     /// What `os.exit` was called with.
     pub exit_code: Cell<i32>,
+    /// Instructions so far, where they are limited.
+    pub instructions: Cell<u64>,
+    /// Bytes written so far, where they are limited.
+    pub written: Cell<u64>,
+    /// Whether the log was cut off by the limit.
+    pub silenced: Cell<bool>,
+    /// The script's folder, which modules may come from.
+    pub folder: RefCell<std::path::PathBuf>,
     /// How many workers it started.
     pub workers: Cell<u32>,
     /// What `env.set` changed, over the process's environment.
@@ -106,6 +114,8 @@ pub(crate) enum Stop {
     Shutdown = 3,
     /// By `os.exit`.
     Exit = 4,
+    /// The limit of instructions.
+    Instructions = 5,
 }
 
 #[derive(Default)]
@@ -185,6 +195,10 @@ impl VmRef {
                 unawaited: RefCell::default(),
                 stopped_at: RefCell::default(),
                 exit_code: Cell::new(0),
+                instructions: Cell::new(0),
+                written: Cell::new(0),
+                silenced: Cell::new(false),
+                folder: RefCell::default(),
                 workers: Cell::new(0),
                 environment: RefCell::default(),
                 buffer: UnsafeCell::default(),
@@ -274,6 +288,39 @@ impl Vm {
         }
     }
 
+    /// Counts instructions; stops when there were too many. On the VM's thread.
+    pub fn count(&self, instructions: u32) {
+        let used = &self.inner().instructions;
+        used.set(used.get() + u64::from(instructions));
+        if self
+            .config
+            .instruction_limit
+            .is_some_and(|limit| used.get() > limit)
+        {
+            let idle = Stop::None as u32;
+            let _ = self.stop.compare_exchange(
+                idle,
+                Stop::Instructions as u32,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
+    }
+
+    /// Counts bytes that the script writes; whether that many more may be.
+    pub fn may_write(&self, bytes: usize) -> bool {
+        let Some(limit) = self.config.output_limit else {
+            return true;
+        };
+        let written = &self.inner().written;
+        let sum = written.get().saturating_add(bytes as u64);
+        let fits = sum <= limit;
+        if fits {
+            written.set(sum);
+        }
+        fits
+    }
+
     /// Whether somebody asked for a stop.
     #[inline]
     pub fn wants_stop(&self) -> bool {
@@ -286,6 +333,7 @@ impl Vm {
             2 => Stop::Interrupted,
             3 => Stop::Shutdown,
             4 => Stop::Exit,
+            5 => Stop::Instructions,
             _ => Stop::None,
         }
     }

@@ -209,18 +209,20 @@ pub fn inspect(path: &Path) -> Result<check::Checked, Error> {
 #[allow(unsafe_code)]
 pub(crate) unsafe fn install(state: *mut lua_State, vm: &Vm) {
     // SAFETY: as `install_proxy`'s; the names outlive the VM in its configuration.
-    unsafe {
-        for name in PUBLISHED {
-            install_proxy(state, vm, name);
-        }
-        let linked = LINKED.iter().map(|plugin| plugin.name.text());
-        let found = vm.config.plugins.0.files.keys().map(String::as_str);
-        for name in linked.chain(found) {
-            if !PUBLISHED.contains(&name) && !CORE.contains(&name) {
-                install_proxy(state, vm, name);
-            }
-        }
-    }
+    unsafe { each(vm, |name| install_proxy(state, vm, name)) }
+}
+
+/// The families that scripts see beside the core's, each once.
+#[allow(unsafe_code)]
+pub(crate) fn each(vm: &Vm, mut see: impl FnMut(&str)) {
+    PUBLISHED.into_iter().for_each(&mut see);
+    // SAFETY: names are statics.
+    let linked = LINKED.iter().map(|plugin| unsafe { plugin.name.text() });
+    let found = vm.config.plugins.0.files.keys().map(String::as_str);
+    linked
+        .chain(found)
+        .filter(|name| !PUBLISHED.contains(name) && !CORE.contains(name))
+        .for_each(see);
 }
 
 #[allow(unsafe_code)]
@@ -230,7 +232,9 @@ unsafe fn install_proxy(state: *mut lua_State, vm: &Vm, name: &str) {
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_GLOBALS);
         ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
         ffi::lua_createtable(state, 0, 0);
-        ffi::lua_createtable(state, 0, 3);
+        ffi::lua_createtable(state, 0, 4);
+        ffi::lua_pushboolean(state, 0);
+        ffi::lua_setfield(state, -2, c"__metatable".as_ptr());
         for (meta, function) in [
             (c"__index", index as ffi::lua_CFunction),
             (c"__pairs", pairs),
@@ -255,7 +259,16 @@ unsafe fn realize(state: *mut lua_State, function: Option<&CStr>) -> bool {
         let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
         let name = CStr::from_ptr(ffi::lua_tostring(state, ffi::lua_upvalueindex(2)));
         let name = name.to_str().unwrap_or_default();
-        let plugin = match vm.config.plugins.load(name) {
+        // Whoever got hold of a metamethod may pass anything.
+        ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
+        let loaded = match vm.config.policy.allows("plugin", name) {
+            true => vm.config.plugins.load(name),
+            false => Err(
+                Error::new("permission", format!("not allowed: plugin {name}"))
+                    .with_hint(format!("--allow-plugin={name}")),
+            ),
+        };
+        let plugin = match loaded {
             Ok(plugin) => plugin,
             Err(error) => {
                 let mut failed = match (error.kind.as_str(), function) {
