@@ -8,7 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use assay_plugin::Value;
+
 use crate::Error;
+use crate::builtins::yaml::{self, Branch, Tree};
 
 /// The permissions of a script.
 ///
@@ -334,6 +337,68 @@ fn matches_name(rule: &str, name: &str) -> bool {
         Some(start) => name.starts_with(start),
         None => rule == name,
     }
+}
+
+/// A pair at the top of a YAML file, and where its key is.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted from 1.
+    pub column: u32,
+    /// The key.
+    pub key: String,
+    /// A scalar, or a list of scalars; `None` for anything else.
+    pub value: Option<Setting>,
+}
+
+/// What a key is set to.
+#[derive(Clone, Debug)]
+pub enum Setting {
+    /// `true` or `false`.
+    Switch(bool),
+    /// Texts and numbers as they are written; the items of a list.
+    Texts(Vec<String>),
+}
+
+/// Reads a policy file: a YAML map of scalars and lists of scalars. What its keys mean is the reader's
+/// affair.
+///
+/// # Errors
+/// Kind `usage`, with line and column, for what is no such map.
+pub fn read(text: &str) -> Result<Vec<Pair>, Error> {
+    let wrong = |message: String| Error::new("usage", message);
+    let tree = yaml::tree(text).map_err(|error| wrong(error.message().into()))?;
+    let Some(tree) = tree else {
+        return Ok(Vec::new());
+    };
+    let Branch::Map(pairs) = tree.content else {
+        let yaml::Place { line, column } = tree.at;
+        return Err(wrong(format!(
+            "line {line}, column {column}: expected a map of keys and values"
+        )));
+    };
+    let scalar = |tree: &Tree| match &tree.content {
+        Branch::Scalar { text, .. } if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    let value = |tree: &Tree| match &tree.content {
+        Branch::Scalar { text, plain: true } if let Value::Bool(on) = yaml::resolve(text) => {
+            Some(Setting::Switch(on))
+        }
+        Branch::List(items) => {
+            let items: Option<Vec<_>> = items.iter().map(scalar).collect();
+            items.filter(|items| !items.is_empty()).map(Setting::Texts)
+        }
+        _ => scalar(tree).map(|text| Setting::Texts(vec![text])),
+    };
+    let pair = |(key, at, tree): (String, yaml::Place, Tree)| Pair {
+        line: at.line,
+        column: at.column,
+        key,
+        value: value(&tree),
+    };
+    Ok(pairs.into_iter().map(pair).collect())
 }
 
 // ---- The network ---------------------------------------------------------------------------------

@@ -246,6 +246,10 @@ impl Vm {
             dir
         };
         self.shared.inner().folder.replace(folder.into());
+        if self.shared.config.policy.is_sandboxed() {
+            // There is no `require`.
+            return Ok(());
+        }
         let dir = folder.display().to_string().replace(['?', ';'], "_");
         let path = format!("{dir}/?.lua;{dir}/?/init.lua");
         // SAFETY: as above.

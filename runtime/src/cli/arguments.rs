@@ -8,6 +8,7 @@ use assay::Error;
 use assay_plugin::did_you_mean;
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::confine::{self, Confinement};
 use super::test;
 
 /// A command line.
@@ -41,8 +42,8 @@ pub struct Run {
     pub script: Script,
     /// What it gets as `arg`.
     pub arguments: Vec<OsString>,
-    /// The limits.
-    pub limits: Limits,
+    /// What it may do and take.
+    pub confinement: Confinement,
 }
 
 /// Where a script comes from.
@@ -97,16 +98,28 @@ const OWN: [&str; 5] = ["test", "plugins", "types", "help", "version"];
 /// For what cannot be meant, with what may be.
 pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     let mut parser = Parser::from_args(arguments);
-    let mut limits = Limits::default();
+    let mut confinement = Confinement::default();
     let mut code = None;
     while let Some(argument) = next(&mut parser)? {
         let script = match argument {
-            Arg::Long("memory-limit") => {
-                limits.memory = memory_limit(&mut parser)?;
+            Arg::Long("sandbox") => {
+                confinement.sandbox = true;
                 continue;
             }
-            Arg::Long("timeout") => {
-                limits.timeout = Some(timeout(&mut parser)?);
+            Arg::Long("allow-all") => {
+                confinement.allow_all = true;
+                continue;
+            }
+            Arg::Long("policy") => {
+                confinement.file = Some(value(&mut parser)?.into());
+                continue;
+            }
+            Arg::Long(name) if confine::SETTINGS.contains(&name) => {
+                let name = name.to_owned();
+                let text = value(&mut parser)?
+                    .string()
+                    .map_err(|_| usage(format!("--{name}: the value is not UTF-8")))?;
+                confinement.set(&name, &text)?;
                 continue;
             }
             Arg::Short('e') | Arg::Long("eval") => {
@@ -121,23 +134,20 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Value(script) => script,
             other => {
-                return Err(unknown_option(
-                    other,
-                    &[
-                        "--memory-limit",
-                        "--timeout",
-                        "--eval",
-                        "--help",
-                        "--version",
-                    ],
-                ));
+                let known: Vec<String> = (confine::SETTINGS.iter())
+                    .chain(&confine::SWITCHES)
+                    .chain(&["policy", "eval", "help", "version"])
+                    .map(|name| format!("--{name}"))
+                    .collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                return Err(unknown_option(other, &known));
             }
         };
         let rest: Vec<OsString> = parser.raw_args().map_err(wrong)?.collect();
-        if limits == Limits::default() {
+        if confinement == Confinement::default() {
             return command(script, rest);
         }
-        return Ok(run(script_of(script)?, rest, limits));
+        return Ok(run(script_of(script)?, rest, confinement));
     }
     match code {
         Some(code) => {
@@ -145,18 +155,18 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             if rest.first().is_some_and(|first| first == "--") {
                 rest.remove(0);
             }
-            Ok(run(Script::Code(code), rest, limits))
+            Ok(run(Script::Code(code), rest, confinement))
         }
-        None if limits == Limits::default() => Ok(Command::Help(HELP)),
+        None if confinement == Confinement::default() => Ok(Command::Help(HELP)),
         None => Err(usage("no script was named").with_hint("assay --help")),
     }
 }
 
-fn run(script: Script, arguments: Vec<OsString>, limits: Limits) -> Command {
+fn run(script: Script, arguments: Vec<OsString>, confinement: Confinement) -> Command {
     Command::Run(Run {
         script,
         arguments,
-        limits,
+        confinement,
     })
 }
 
@@ -177,7 +187,7 @@ fn command(word: OsString, rest: Vec<OsString>) -> Result<Command, Error> {
             })
         }
         name if is_file_name(name) || Path::new(&word).exists() => {
-            Ok(run(script_of(word)?, rest, Limits::default()))
+            Ok(run(script_of(word)?, rest, Confinement::default()))
         }
         _ => Ok(Command::External {
             name,
@@ -303,7 +313,8 @@ fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
 }
 
 fn memory_limit(parser: &mut Parser) -> Result<Option<usize>, Error> {
-    size(&value(parser)?).map_err(|what| usage(format!("--memory-limit: {what}")))
+    // Less does not even hold the builtins.
+    size(&value(parser)?, 1 << 20).map_err(|what| usage(format!("--memory-limit: {what}")))
 }
 
 fn timeout(parser: &mut Parser) -> Result<Duration, Error> {
@@ -356,7 +367,10 @@ fn scripts_here() -> Vec<String> {
 }
 
 /// `64MB`, `1GB`, `500000`; `none` for no limit.
-fn size(text: &OsStr) -> Result<Option<usize>, String> {
+///
+/// # Errors
+/// Says what is wrong, without the name of what was set.
+pub fn size(text: &OsStr, least: usize) -> Result<Option<usize>, String> {
     let text = text.to_string_lossy();
     if text == "none" {
         return Ok(None);
@@ -377,11 +391,9 @@ fn size(text: &OsStr) -> Result<Option<usize>, String> {
         _ => return Err(wrong()),
     };
     let bytes = number.checked_mul(unit).ok_or_else(wrong)?;
-    // Less does not even hold the builtins.
-    if bytes < 1 << 20 {
-        return Err(format!(
-            "`{text}` is too little: a script needs at least 1MB"
-        ));
+    if bytes < least {
+        let least = assay::display_size(least);
+        return Err(format!("`{text}` is too little: at least {least}"));
     }
     Ok(Some(bytes))
 }
@@ -451,11 +463,26 @@ assay runs Lua scripts: jobs, checks and small services.
     assay help [COMMAND], assay version
 
 Options:
+    -e, --eval CODE         run CODE
     --memory-limit=SIZE     what the script's Lua values may take: 64MB by default, or `none`
     --timeout=SECONDS       end the script after so much time, with exit code 124
-    -e, --eval CODE         run CODE
+    --instruction-limit=N   end it after so many VM instructions
+    --task-limit=N          tasks of `async` that may be running
+    --output-limit=SIZE     what it may print and log
+    --response-limit=SIZE   what one answer from the network may have
     -h, --help
     -V, --version
+
+Permissions (docs/security.md); scripts may do everything, until a list narrows it to what it names:
+    --sandbox               for untrusted scripts: few builtins; no files, no environment, no hosts but
+                            others'; limits: 30 s, 10MB of output, 10MB an answer, 100 tasks
+    --allow-net=LIST        HOST, HOST:PORT, *.SUFFIX, ADDRESS, ADDRESS/BITS, unix:PATH
+    --allow-env=LIST        NAME, PREFIX_*
+    --allow-read=LIST, --allow-write=LIST       files, and folders with what is in them
+    --allow-plugin=LIST     families, such as http
+    --deny-net=LIST ...     the same, for what is not allowed even so
+    --allow-all             everything but what --deny-... says
+    --policy=FILE           the same options as keys of a YAML file; those given here come after it
 
 Scripts get ARGUMENTS as the global `arg`. Libraries are looked for in ASSAY_LIB_PATH, or in the project's
 .assay folder, ~/.local/share/assay, and lib/assay beside the executable's folder.

@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: what was typed, as a [`Command`](arguments::Command)
 //! - `run`, `plugins`, `types`, `test`, `external`: the commands
+//! - `confine`: permissions and limits
 //! - `workers`: a script in several VMs
 //! - `setting`: what they share: library roots, pins, the log
 //! - `report`: an error of a script with the script's lines
@@ -10,6 +11,7 @@
 //! - `terminal`: the one module that writes to stdout and stderr
 
 mod arguments;
+mod confine;
 mod env;
 pub mod exit;
 mod external;

@@ -49,5 +49,20 @@ fn encode(value: View<'_>) -> Result<String> {
     encode::document(value)
 }
 
+pub(crate) use parse::{Branch, Place, Tree};
+pub(crate) use scalar::resolve;
+
+/// The one document of a text, with the places of its nodes; none when there is nothing in it.
+pub(crate) fn tree(text: &str) -> Result<Option<Tree>> {
+    let mut documents = parse::trees(text)?;
+    match documents.len() {
+        0 | 1 => Ok(documents.pop()),
+        more => Err(Error::new(
+            "syntax",
+            format!("expected one document, got {more}"),
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -24,13 +24,46 @@ const MAX_NODES: usize = 1_000_000;
 
 /// All documents that are not empty, or with `keep_null` all.
 pub(super) fn documents(text: &str, keep_null: bool) -> Result<Vec<Value>> {
+    let mut documents = Vec::new();
+    let mut repeatable = MAX_REPEATED;
+    each_document(text, &mut |nodes| {
+        let mut values = Values {
+            nodes,
+            keep_null,
+            repeatable,
+        };
+        let value = values.root()?;
+        repeatable = values.repeatable;
+        if value != Value::Nil {
+            documents.push(value);
+        }
+        Ok(())
+    })?;
+    Ok(documents)
+}
+
+/// All documents that are not empty, with the places of their nodes.
+pub(super) fn trees(text: &str) -> Result<Vec<Tree>> {
+    let mut documents = Vec::new();
+    each_document(text, &mut |nodes| {
+        let mut values = Values {
+            nodes,
+            keep_null: true,
+            repeatable: MAX_REPEATED,
+        };
+        documents.push(values.tree(0, Context::ROOT)?);
+        Ok(())
+    })?;
+    Ok(documents)
+}
+
+/// Hands out the nodes of each document that has some.
+fn each_document(text: &str, done: &mut dyn FnMut(&[Node<'_>]) -> Result<()>) -> Result<()> {
     let options = granit_parser::options! {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut documents = Vec::new();
     let mut layout = Layout::default();
-    let mut repeatable = MAX_REPEATED;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| {
             let mark = error.marker();
@@ -43,25 +76,12 @@ pub(super) fn documents(text: &str, keep_null: bool) -> Result<Vec<Value>> {
                     ..Layout::default()
                 };
             }
-            Event::DocumentEnd => {
-                let mut values = Values {
-                    nodes: &layout.nodes,
-                    keep_null,
-                    repeatable,
-                };
-                let value = match layout.nodes.first() {
-                    Some(_) => values.root()?,
-                    None => Value::Nil,
-                };
-                repeatable = values.repeatable;
-                if value != Value::Nil {
-                    documents.push(value);
-                }
-            }
+            Event::DocumentEnd if layout.nodes.is_empty() => {}
+            Event::DocumentEnd => done(&layout.nodes)?,
             event => layout.add(event, span)?,
         }
     }
-    Ok(documents)
+    Ok(())
 }
 
 struct Node<'t> {
@@ -94,10 +114,28 @@ enum Tag {
     Binary,
 }
 
-#[derive(Clone, Copy)]
-struct Place {
-    line: u32,
-    column: u32,
+/// Where in a text a node begins, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Place {
+    pub line: u32,
+    pub column: u32,
+}
+
+/// A node and its place: for files of a format of our own, whose mistakes are to be shown.
+pub(crate) struct Tree {
+    pub at: Place,
+    pub content: Branch,
+}
+
+pub(crate) enum Branch {
+    /// A text; what is `plain` may be a number or the like, see [`super::resolve`].
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List(Vec<Tree>),
+    /// Keys in the file's order, merged ones behind.
+    Map(Vec<(String, Place, Tree)>),
 }
 
 impl Place {
@@ -196,15 +234,24 @@ struct Context {
     repeats: bool,
 }
 
-type MapPairs<'n> = Vec<(&'n str, Value)>;
+impl Context {
+    const ROOT: Self = Self {
+        depth: 0,
+        repeats: false,
+    };
+}
+
+/// A pair of a map: the key, its node and the value's, and where the value is made.
+struct Pair<'n> {
+    text: &'n str,
+    key: usize,
+    value: usize,
+    context: Context,
+}
 
 impl<'n> Values<'n, '_> {
     fn root(&mut self) -> Result<Value> {
-        let context = Context {
-            depth: 0,
-            repeats: false,
-        };
-        let value = self.value(0, context)?;
+        let value = self.value(0, Context::ROOT)?;
         Ok(self.without_null(value))
     }
 
@@ -223,72 +270,102 @@ impl<'n> Values<'n, '_> {
                 Ok(Value::List(items))
             }
             Content::Map => {
-                let pairs = self.map(index, context)?;
-                let pairs = pairs
-                    .into_iter()
-                    .map(|(key, value)| (Value::from(key), self.without_null(value)));
-                Ok(Value::Map(
-                    pairs.filter(|(_, value)| *value != Value::Nil).collect(),
-                ))
+                let mut pairs = Vec::new();
+                for pair in self.pairs(index, context)? {
+                    let value = self.value(pair.value, pair.context)?;
+                    match self.without_null(value) {
+                        Value::Nil => {}
+                        value => pairs.push((Value::from(pair.text), value)),
+                    }
+                }
+                Ok(Value::Map(pairs))
             }
             Content::Alias(_) => Err(node.at.error("an alias of an alias")),
         }
     }
 
-    /// The pairs of a map node, with those that it merges behind its own. Nulls are kept, since they
-    /// override what is merged.
-    fn map(&mut self, index: usize, context: Context) -> Result<MapPairs<'n>> {
+    /// As [`value`](Self::value), with places. They are those of the aliases, not of what is repeated.
+    fn tree(&mut self, index: usize, context: Context) -> Result<Tree> {
+        let at = self.nodes[index].at;
+        let (index, context) = self.enter(index, context)?;
+        let node = &self.nodes[index];
+        let content = match &node.content {
+            Content::Plain(text) | Content::Quoted(text) => Branch::Scalar {
+                text: text.to_string(),
+                plain: match node.tag {
+                    Tag::None => matches!(node.content, Content::Plain(_)),
+                    tag => !matches!(tag, Tag::Text | Tag::Binary),
+                },
+            },
+            Content::List => Branch::List(
+                self.children(index)
+                    .map(|child| self.tree(child, context))
+                    .collect::<Result<_>>()?,
+            ),
+            Content::Map => {
+                let mut pairs = Vec::new();
+                for pair in self.pairs(index, context)? {
+                    let value = self.tree(pair.value, pair.context)?;
+                    pairs.push((pair.text.to_owned(), self.nodes[pair.key].at, value));
+                }
+                Branch::Map(pairs)
+            }
+            Content::Alias(_) => return Err(node.at.error("an alias of an alias")),
+        };
+        Ok(Tree { at, content })
+    }
+
+    /// The pairs of a map node, with those that it merges behind its own.
+    fn pairs(&mut self, index: usize, context: Context) -> Result<Vec<Pair<'n>>> {
         let (mut pairs, mut seen, mut merges) = (Vec::new(), HashSet::new(), Vec::new());
         let mut children = self.children(index);
         while let (Some(key), Some(value)) = (children.next(), children.next()) {
             let at = self.nodes[key].at;
-            let (key, _) = self.enter(key, context)?;
-            let key = match &self.nodes[key].content {
-                Content::Plain(text) if text == "<<" && self.nodes[key].tag == Tag::None => {
+            let (target, _) = self.enter(key, context)?;
+            let text = match &self.nodes[target].content {
+                Content::Plain(text) if text == "<<" && self.nodes[target].tag == Tag::None => {
                     merges.push(value);
                     continue;
                 }
                 Content::Plain(text) | Content::Quoted(text) => &**text,
                 _ => return Err(at.error("a list or map as a key")),
             };
-            if !seen.insert(key) {
-                return Err(at.error(format_args!("the key `{key}` for a second time")));
+            if !seen.insert(text) {
+                return Err(at.error(format_args!("the key `{text}` for a second time")));
             }
-            pairs.push((key, self.value(value, context)?));
+            pairs.push(Pair {
+                text,
+                key,
+                value,
+                context,
+            });
         }
         for merge in merges {
-            self.merge(merge, context, &mut |(key, value)| {
-                if seen.insert(key) {
-                    pairs.push((key, value));
-                }
-            })?;
+            let merged = self.merged(merge, context)?;
+            pairs.extend(merged.into_iter().filter(|pair| seen.insert(pair.text)));
         }
         Ok(pairs)
     }
 
-    fn merge(
-        &mut self,
-        index: usize,
-        context: Context,
-        add: &mut dyn FnMut((&'n str, Value)),
-    ) -> Result<()> {
+    fn merged(&mut self, index: usize, context: Context) -> Result<Vec<Pair<'n>>> {
         let at = self.nodes[index].at;
         let (index, context) = self.enter(index, context)?;
         match self.nodes[index].content {
-            Content::Map => self.map(index, context)?.into_iter().for_each(add),
+            Content::Map => self.pairs(index, context),
             Content::List => {
+                let mut all = Vec::new();
                 for child in self.children(index) {
                     let at = self.nodes[child].at;
                     let (child, context) = self.enter(child, context)?;
                     if !matches!(self.nodes[child].content, Content::Map) {
                         return Err(at.error("`<<` merges maps, and this is none"));
                     }
-                    self.map(child, context)?.into_iter().for_each(&mut *add);
+                    all.extend(self.pairs(child, context)?);
                 }
+                Ok(all)
             }
-            _ => return Err(at.error("`<<` merges maps, and this is none")),
+            _ => Err(at.error("`<<` merges maps, and this is none")),
         }
-        Ok(())
     }
 
     /// Follows an alias, and counts depth and what is repeated.

@@ -3,7 +3,7 @@
 use assay_plugin::Value;
 
 /// The value of a plain scalar.
-pub(super) fn resolve(text: &str) -> Value {
+pub(crate) fn resolve(text: &str) -> Value {
     null(text)
         .or_else(|| bool(text))
         .or_else(|| int(text))
