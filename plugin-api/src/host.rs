@@ -216,6 +216,15 @@ fn workers_api() -> Result<&'static WorkersApi> {
     Ok(unsafe { &*service("assay.workers/1")?.cast::<WorkersApi>() })
 }
 
+/// Contexts of the same VM are equal.
+impl PartialEq for Cx {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Cx {}
+
 impl Clone for Cx {
     fn clone(&self) -> Self {
         // SAFETY: `self` counts.

@@ -3,17 +3,16 @@
 //! Nothing is read ahead: a script that does not read leaves the bytes with the sender, by TCP's
 //! own flow control. That is the whole of the backpressure.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use assay_plugin::{Buf, Cx, Error, Ref, Result, object};
 use hyper::body::Bytes;
-use reqwest::Url;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::failure;
+use crate::incoming::Incoming;
 
 /// A response body.
 pub struct Body {
@@ -22,17 +21,14 @@ pub struct Body {
 
 struct Shared {
     state: Mutex<State>,
-    url: Arc<Url>,
-    max_body: u64,
     timeout: Duration,
 }
 
 struct State {
     /// None at the end, and when closed.
-    response: Option<reqwest::Response>,
+    incoming: Option<Incoming>,
     /// Came, and is not read yet.
-    left: VecDeque<Bytes>,
-    received: u64,
+    left: Option<Bytes>,
 }
 
 object! {
@@ -49,22 +45,14 @@ object! {
 }
 
 impl Body {
-    pub(crate) fn new(
-        response: reqwest::Response,
-        url: Arc<Url>,
-        max_body: u64,
-        timeout: Duration,
-    ) -> Self {
+    pub(crate) fn new(incoming: Incoming, timeout: Duration) -> Self {
         let state = State {
-            response: Some(response),
-            left: VecDeque::new(),
-            received: 0,
+            incoming: Some(incoming),
+            left: None,
         };
         Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
-                url,
-                max_body,
                 timeout,
             }),
         }
@@ -88,8 +76,8 @@ impl Body {
 
     async fn close(this: Ref<Body>) {
         let mut state = this.shared.state.lock().await;
-        state.response = None;
-        state.left.clear();
+        state.incoming = None;
+        state.left = None;
     }
 
     async fn __close(this: Ref<Body>) {
@@ -100,56 +88,37 @@ impl Body {
 impl Shared {
     async fn read(&self, max: usize) -> Result<Option<Bytes>> {
         let mut state = self.state.lock().await;
-        if let Some(mut chunk) = state.left.pop_front() {
-            if chunk.len() > max {
-                state.left.push_front(chunk.split_off(max));
-            }
-            return Ok(Some(chunk));
+        let mut chunk = match state.left.take() {
+            Some(left) => left,
+            None => match self.receive(&mut state.incoming).await {
+                Ok(Some(chunk)) => chunk,
+                end => {
+                    state.incoming = None;
+                    return end;
+                }
+            },
+        };
+        if chunk.len() > max {
+            state.left = Some(chunk.split_off(max));
         }
-        loop {
-            let Some(response) = &mut state.response else {
-                return Ok(None);
-            };
-            let chunk = match timeout(self.timeout, response.chunk()).await {
-                Ok(chunk) => chunk.map_err(|error| failure::of(&error, &self.url, true)),
-                Err(_) => {
-                    let seconds = self.timeout.as_secs_f64();
-                    Err(failure::error(
-                        "timeout",
-                        format!("no part of the body within {seconds} s"),
-                        &self.url,
-                    )
-                    .hint("the option `timeout` is in seconds"))
-                }
-            };
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => {
-                    state.response = None;
-                    return Err(error);
-                }
-            };
-            let Some(mut chunk) = chunk else {
-                state.response = None;
-                return Ok(None);
-            };
-            state.received += chunk.len() as u64;
-            if state.received > self.max_body {
-                state.response = None;
-                return Err(failure::error(
-                    "body",
-                    format!("larger than {} bytes", self.max_body),
-                    &self.url,
-                )
-                .hint("raise the option `max_body`"));
-            }
-            if chunk.is_empty() {
-                continue;
-            }
-            if chunk.len() > max {
-                state.left.push_front(chunk.split_off(max));
-            }
-            return Ok(Some(chunk));
+        Ok(Some(chunk))
+    }
+
+    async fn receive(&self, incoming: &mut Option<Incoming>) -> Result<Option<Bytes>> {
+        match incoming {
+            Some(incoming) => next(incoming, self.timeout).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// The next part of a body that is read in parts.
+pub(crate) async fn next(incoming: &mut Incoming, within: Duration) -> Result<Option<Bytes>> {
+    match timeout(within, incoming.next()).await {
+        Ok(chunk) => chunk,
+        Err(_) => {
+            let error = failure::late("no part of the body", within, incoming.url());
+            Err(error.hint("the option `timeout` is in seconds"))
         }
     }
 }

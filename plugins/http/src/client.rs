@@ -1,18 +1,28 @@
 //! `http.client`: defaults for calls, and the connections that they share.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use assay_plugin::tls::{Identity, Pem, Trust, rustls};
-use assay_plugin::{Cx, Error, Record, Ref, Result, View, from_view, object};
-use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
-use reqwest::{Method, Url};
+use assay_plugin::{Cx, Error, Record, Ref, Result, Value, View, from_view, object};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::http::uri::Scheme;
+use hyper::{Method, Uri};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
+use url::Url;
 
+use crate::connect::Connector;
+use crate::download::{self, Download};
+use crate::exchange::literal;
+use crate::payload::Outgoing;
+use crate::proxy::{Kind, Proxies};
 use crate::request::{Auth, Call, Seen, parse_url, request_headers, run, seconds};
 use crate::response::Response;
+use crate::retry::{self, Retries};
 
 /// A client that a script made.
 pub struct Client(Mutex<Option<Arc<Settings>>>);
@@ -36,6 +46,8 @@ object! {
         async fn patch = "fun(self: http.Client, url: string, body?: string|table, opts?: http.Options): http.Response",
         /// As `http.request`, with this client's defaults.
         async fn request = "fun(self: http.Client, request: http.Request.Options): http.Response",
+        /// As `http.download`, with this client's defaults.
+        async fn download = "fun(self: http.Client, url: string, path: string, opts?: http.Download.Options): integer",
         /// Closes the idle connections; calls from now on raise.
         fn close = "fun(self: http.Client)",
         fn __close = "fun(self: http.Client)",
@@ -59,7 +71,11 @@ struct Options {
     client_cert: Option<String>,
     client_key: Option<String>,
     insecure: bool,
+    proxy: Option<Value>,
+    no_proxy: Option<Value>,
+    unix_socket: Option<String>,
     pool: Option<u32>,
+    retries: Option<retry::Options>,
 }
 
 /// What calls fall back to.
@@ -70,7 +86,8 @@ pub(crate) struct Settings {
     pub connect_timeout: Duration,
     pub follow_redirects: bool,
     pub max_redirects: u32,
-    pub max_body: u64,
+    pub max_body: Option<u64>,
+    pub retries: Option<Retries>,
     pub transport: Transport,
 }
 
@@ -97,9 +114,9 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
     if let Some(table) = opts.get("headers") {
         crate::headers::replace(&mut headers, request_headers(table)?);
     }
-    let base_url = match read.base_url {
+    let base_url = match &read.base_url {
         Some(text) => {
-            let url = parse_url(&text).map_err(|error| error.context("option `base_url`"))?;
+            let url = parse_url(text).map_err(|error| error.context("option `base_url`"))?;
             if url.query().is_some() || url.fragment().is_some() {
                 return Err(Error::argument(
                     "option `base_url`: expected a URL without query and fragment",
@@ -107,14 +124,19 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
             }
             Some(String::from(url))
         }
-        None => None,
+        // A socket leads to one server, whatever it is called.
+        None => read.unix_socket.as_ref().map(|_| "http://localhost".into()),
+    };
+    let proxies = proxies(read.proxy.as_ref(), read.no_proxy.as_ref())?;
+    let trust = Trust {
+        extra,
+        insecure: read.insecure,
     };
     let defaults = Settings::new(Transport::new(
-        Trust {
-            extra,
-            insecure: read.insecure,
-        }
-        .config(identity.as_ref())?,
+        cx,
+        &trust.config(identity.as_ref())?,
+        proxies,
+        read.unix_socket.map(PathBuf::from),
         read.pool,
     ));
     let settings = Settings {
@@ -130,10 +152,42 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
             })?,
         follow_redirects: read.follow_redirects.unwrap_or(defaults.follow_redirects),
         max_redirects: read.max_redirects.unwrap_or(defaults.max_redirects),
-        max_body: read.max_body.unwrap_or(defaults.max_body),
+        max_body: read.max_body,
+        retries: read.retries.as_ref().map(Retries::new).transpose()?,
         transport: defaults.transport,
     };
     Ok(Ref::new(Client(Mutex::new(Some(Arc::new(settings))))))
+}
+
+/// `proxy` is a URL, or false for none, and wins over the variables with its own `no_proxy`.
+fn proxies(proxy: Option<&Value>, no_proxy: Option<&Value>) -> Result<Proxies> {
+    let hosts = match no_proxy {
+        None => None,
+        Some(Value::Bytes(hosts)) => Some(String::from_utf8_lossy(hosts).into_owned()),
+        Some(Value::List(hosts)) if hosts.iter().all(|host| host.as_str().is_some()) => {
+            let hosts: Vec<_> = hosts.iter().filter_map(Value::as_str).collect();
+            Some(hosts.join(","))
+        }
+        Some(_) => {
+            return Err(Error::argument(
+                "option `no_proxy`: expected a string or a list of strings",
+            ));
+        }
+    };
+    match (proxy, hosts) {
+        (None, None) => Proxies::of_the_environment(),
+        (Some(Value::Bool(false)), None) => Ok(Proxies::none()),
+        (Some(Value::Bytes(url)), hosts) => {
+            Proxies::one(&String::from_utf8_lossy(url), &hosts.unwrap_or_default())
+        }
+        (None | Some(Value::Bool(false)), Some(_)) => {
+            Err(Error::argument("option `no_proxy` goes with `proxy`")
+                .hint("beside the variables, NO_PROXY lists hosts"))
+        }
+        (Some(_), _) => Err(Error::argument(
+            "option `proxy`: expected a URL, or false for none",
+        )),
+    }
 }
 
 /// Who the client says it is. The key may be in the certificate's own text.
@@ -166,22 +220,36 @@ impl Settings {
             connect_timeout: Duration::from_secs(10),
             follow_redirects: true,
             max_redirects: 10,
-            max_body: 100 << 20,
+            max_body: None,
+            retries: None,
             transport,
         }
     }
 
-    /// Those of `http.get` and its siblings.
-    pub fn shared() -> Result<Arc<Self>> {
-        static SHARED: OnceLock<Arc<Settings>> = OnceLock::new();
-        if let Some(settings) = SHARED.get() {
-            return Ok(Arc::clone(settings));
+    /// Those of `http.get` and its siblings, for the VM that calls.
+    pub fn shared(cx: &Cx) -> Result<Arc<Self>> {
+        /// VMs come and go; those of which nothing was heard for longest lose their connections.
+        const MOST: usize = 64;
+        static SHARED: Mutex<Vec<(Cx, Arc<Settings>)>> = Mutex::new(Vec::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = shared.iter().position(|(known, _)| known == cx) {
+            // The last one is the one used last.
+            shared[at..].rotate_left(1);
+            return Ok(Arc::clone(&shared[shared.len() - 1].1));
         }
-        let made = Arc::new(Self::new(Transport::new(
-            Trust::default().config(None)?,
+        let transport = Transport::new(
+            cx.clone(),
+            &Trust::default().config(None)?,
+            Proxies::of_the_environment()?,
             None,
-        )));
-        Ok(Arc::clone(SHARED.get_or_init(|| made)))
+            None,
+        );
+        let made = Arc::new(Self::new(transport));
+        if shared.len() == MOST {
+            shared.remove(0);
+        }
+        shared.push((cx.clone(), Arc::clone(&made)));
+        Ok(made)
     }
 
     /// The URL of a call. What is not absolute is put behind the base URL as it is, so that a base
@@ -201,52 +269,69 @@ impl Settings {
     }
 }
 
-/// Connections: a pool for each connect timeout in use, since reqwest has one timeout for each pool.
+/// How servers are reached, and the connections that there are.
 pub(crate) struct Transport {
-    tls: rustls::ClientConfig,
-    pool: Option<u32>,
-    made: Mutex<Vec<(Duration, reqwest::Client)>>,
+    pub http: legacy::Client<Connector, Outgoing>,
+    proxies: Arc<Proxies>,
+    unix_socket: Option<PathBuf>,
 }
 
 impl Transport {
-    fn new(tls: rustls::ClientConfig, pool: Option<u32>) -> Self {
+    fn new(
+        cx: Cx,
+        tls: &rustls::ClientConfig,
+        proxies: Proxies,
+        unix_socket: Option<PathBuf>,
+        pool: Option<u32>,
+    ) -> Self {
+        let proxies = Arc::new(proxies);
+        let connector = Connector::new(cx, tls, Arc::clone(&proxies), unix_socket.clone());
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new());
+        if let Some(idle) = pool {
+            builder.pool_max_idle_per_host(idle as usize);
+        }
         Self {
-            tls,
-            pool,
-            made: Mutex::default(),
+            http: builder.build(connector),
+            proxies,
+            unix_socket,
         }
     }
 
-    /// The pool for a connect timeout.
-    pub fn http(&self, connect_timeout: Duration) -> Result<reqwest::Client> {
-        /// A script that computes its timeouts must not pile up pools.
-        const MOST: usize = 8;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, http)) = made.iter().find(|(timeout, _)| *timeout == connect_timeout) {
-            return Ok(http.clone());
+    /// Fails unless the script may connect to where the URL leads. What a name turns out to be is
+    /// asked for when it is connected to.
+    pub fn allow(&self, cx: &Cx, url: &Url) -> Result<()> {
+        if let Some(path) = &self.unix_socket {
+            return cx.require("net.connect", &format!("unix:{}", path.display()));
         }
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(connect_timeout);
-        if let Some(idle) = self.pool {
-            builder = builder.pool_max_idle_per_host(idle as usize);
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        cx.require("net.connect", &format!("{host}:{port}"))?;
+        match literal(url) {
+            Some(address) => cx.require_address(host, address),
+            None => Ok(()),
         }
-        let http = builder
-            .build()
-            .map_err(|error| Error::new("client", format!("cannot make a client: {error}")))?;
-        if made.len() == MOST {
-            made.remove(0);
+    }
+
+    /// What a proxy wants to see in the request itself: plain HTTP passes it without a tunnel.
+    pub fn proxy_authorization(&self, target: &Uri) -> Result<Option<HeaderValue>> {
+        if self.unix_socket.is_some() || target.scheme() != Some(&Scheme::HTTP) {
+            return Ok(None);
         }
-        made.push((connect_timeout, http.clone()));
-        Ok(http)
+        let proxy = self.proxies.of(target)?;
+        Ok(proxy
+            .filter(|proxy| proxy.kind != Kind::Socks)
+            .and_then(|proxy| proxy.basic))
     }
 }
 
 macro_rules! without_body {
     ($($name:ident = $method:ident;)*) => { $(
         fn $name(this: Ref<Client>, cx: Cx, url: &str, opts: View<'_>) -> impl Future<Output = Result<Record<Response>>> + use<> {
-            run(cx, this.settings().and_then(|settings| Call::read(settings, Method::$method, url, None, opts, 2)))
+            let call = this.settings().and_then(|settings| Call::read(&cx, settings, Method::$method, url, None, opts, 2));
+            run(cx, call)
         }
     )* };
 }
@@ -254,7 +339,8 @@ macro_rules! without_body {
 macro_rules! with_body {
     ($($name:ident = $method:ident;)*) => { $(
         fn $name(this: Ref<Client>, cx: Cx, url: &str, body: View<'_>, opts: View<'_>) -> impl Future<Output = Result<Record<Response>>> + use<> {
-            run(cx, this.settings().and_then(|settings| Call::read(settings, Method::$method, url, Some(body), opts, 3)))
+            let call = this.settings().and_then(|settings| Call::read(&cx, settings, Method::$method, url, Some(body), opts, 3));
+            run(cx, call)
         }
     )* };
 }
@@ -277,11 +363,23 @@ impl Client {
         cx: Cx,
         opts: View<'_>,
     ) -> impl Future<Output = Result<Record<Response>>> + use<> {
-        run(
-            cx,
-            this.settings()
-                .and_then(|settings| Call::read_request(settings, opts)),
-        )
+        let call = this
+            .settings()
+            .and_then(|settings| Call::read_request(&cx, settings, opts));
+        run(cx, call)
+    }
+
+    fn download(
+        this: Ref<Client>,
+        cx: Cx,
+        url: &str,
+        path: &str,
+        opts: View<'_>,
+    ) -> impl Future<Output = Result<u64>> + use<> {
+        let download = this
+            .settings()
+            .and_then(|settings| Download::read(&cx, settings, url, path, opts));
+        download::run(cx, download)
     }
 
     fn close(this: Ref<Client>) {

@@ -1,109 +1,209 @@
-//! One request with its redirects, on the plugin's tokio thread.
+//! One request with its redirects and retries, on the plugin's tokio thread.
 
+use std::future::{Future, pending, poll_fn};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use assay_plugin::abi::level;
 use assay_plugin::{Cx, Error, Result};
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
-use reqwest::{Method, StatusCode, Url};
-use tokio::time::{Instant, timeout_at};
+use hyper::header::{
+    CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT,
+};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use url::Url;
 
+use crate::client::Settings;
 use crate::failure;
+use crate::incoming::Incoming;
+use crate::payload::Payload;
+use crate::retry::{Outcome, Retries};
+
+/// What we call ourselves.
+pub const AGENT: &str = concat!("assay/", env!("CARGO_PKG_VERSION"));
 
 /// A request of which every part was checked.
 pub struct Exchange {
-    pub http: reqwest::Client,
+    pub settings: Arc<Settings>,
+    pub hop: Hop,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub max_redirects: u32,
+    pub follow_redirects: bool,
+    pub max_body: u64,
+    pub retries: Option<Retries>,
+    /// The body is left with the server.
+    pub stream: bool,
+}
+
+/// A request as it is sent once.
+#[derive(Clone)]
+pub struct Hop {
     pub method: Method,
     pub url: Url,
     /// The script's, of the call and of the client.
     pub headers: HeaderMap,
     /// With the content type that goes with it.
-    pub body: Option<(Bytes, Option<HeaderValue>)>,
-    pub timeout: Duration,
-    pub max_redirects: u32,
-    pub follow_redirects: bool,
-    pub max_body: u64,
-    pub stream: bool,
+    pub body: Option<(Payload, Option<HeaderValue>)>,
 }
 
 /// What came back.
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
+    pub version: Version,
     /// Of the last hop.
-    pub url: Url,
+    pub url: Arc<Url>,
     pub body: Content,
 }
 
 /// A body, read or not.
 pub enum Content {
     Whole(Vec<u8>),
-    Stream(Box<reqwest::Response>),
+    Stream(Incoming),
 }
 
 impl Exchange {
-    /// Sends it.
+    /// Sends it, as often as its retries say.
     ///
     /// # Errors
     /// Whose kind is the phase that failed.
-    pub async fn run(mut self, cx: Cx) -> Result<Answer> {
+    pub async fn run(&self, cx: &Cx) -> Result<Answer> {
+        let mut done = 0;
+        loop {
+            let result = self.attempt(cx).await;
+            done += 1;
+            let outcome = match &result {
+                Ok(answer) => Outcome::Status(answer.status, answer.headers.get(RETRY_AFTER)),
+                Err(error) => Outcome::Failed(error),
+            };
+            match self.pause(cx, done, &outcome) {
+                Some(pause) => sleep(pause).await,
+                None => return result,
+            }
+        }
+    }
+
+    /// How long to wait before the next attempt, if there is to be one.
+    pub fn pause(&self, cx: &Cx, done: u32, outcome: &Outcome<'_>) -> Option<Duration> {
+        let retries = self.retries.as_ref()?;
+        let pause = retries.pause(done, &self.hop.method, outcome)?;
+        let what = match outcome {
+            Outcome::Status(status, _) => {
+                format!("{status} ({})", failure::redacted(&self.hop.url))
+            }
+            Outcome::Failed(error) => error.to_string(),
+        };
+        let message = format!("http: attempt {done}: {what}, again in {pause:.1?}");
+        cx.log(level::DEBUG, &message);
+        Some(pause)
+    }
+
+    /// Sends it once and follows where that leads.
+    pub async fn attempt(&self, cx: &Cx) -> Result<Answer> {
         let deadline = Instant::now() + self.timeout;
+        let mut hop = self.hop.clone();
         let mut hops = 0;
         let response = loop {
-            let response = self.send(&cx, deadline).await?;
-            let Some(next) = self.redirect(&response)? else {
+            let response = self.send(cx, &hop, deadline).await?;
+            let Some(next) = self.redirect(&hop, &response)? else {
                 break response;
             };
             hops += 1;
             if hops > self.max_redirects {
                 let what = format!("more than {} redirects", self.max_redirects);
                 return Err(
-                    failure::error("redirect", what, &self.url).status(response.status().as_u16())
+                    failure::error("redirect", what, &hop.url).status(response.status().as_u16())
                 );
             }
-            self.turn_to(next, response.status());
+            hop.turn_to(next, response.status());
         };
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
+        let (head, body) = response.into_parts();
+        let url = Arc::new(hop.url);
+        let body = Incoming::new(body, Arc::clone(&url), self.max_body);
         let body = if self.stream {
-            Content::Stream(Box::new(response))
+            Content::Stream(body)
         } else {
-            Content::Whole(self.read(response, deadline).await?)
+            let is_head = hop.method == Method::HEAD;
+            Content::Whole(self.read(body, is_head, deadline).await?)
         };
         Ok(Answer {
-            status,
-            headers,
-            url: self.url,
+            status: head.status.as_u16(),
+            headers: head.headers,
+            version: head.version,
+            url,
             body,
         })
     }
 
-    async fn send(&self, cx: &Cx, deadline: Instant) -> Result<reqwest::Response> {
-        cx.require("net.connect", &target(&self.url))?;
-        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Some((_, Some(content_type))) = &self.body {
-            headers.insert(CONTENT_TYPE, content_type.clone());
-        }
-        crate::headers::replace(headers, self.headers.clone());
-        if let Some((body, _)) = &self.body {
-            *request.body_mut() = Some(body.clone().into());
-        }
-        match timeout_at(deadline, self.http.execute(request)).await {
-            Ok(result) => result.map_err(|error| failure::of(&error, &self.url, false)),
-            Err(_) => Err(self.too_late("no answer")),
+    async fn send(
+        &self,
+        cx: &Cx,
+        hop: &Hop,
+        deadline: Instant,
+    ) -> Result<Response<hyper::body::Incoming>> {
+        self.settings.transport.allow(cx, &hop.url)?;
+        let uri = Uri::try_from(hop.url.as_str()).map_err(|error| {
+            Error::argument(format!("{error} ({})", failure::redacted(&hop.url)))
+        })?;
+        /// A server that is full stays full for longer than a few attempts take.
+        const REFUSALS: u32 = 3;
+        let mut refusals = 0;
+        loop {
+            let mut request = self.request(hop, uri.clone())?;
+            let connection = capture_connection(&mut request);
+            let sent = self.settings.transport.http.request(request);
+            let connected = connected(connection, self.connect_timeout);
+            let result = match timeout_at(deadline, first(sent, connected)).await {
+                Ok(Some(result)) => result,
+                Ok(None) => {
+                    let what = "no connection";
+                    let error = failure::late(what, self.connect_timeout, &hop.url);
+                    return Err(error.hint("the option `connect_timeout` is in seconds"));
+                }
+                Err(_) => {
+                    let error = failure::late("no answer", self.timeout, &hop.url);
+                    return Err(error.hint("the option `timeout` is in seconds"));
+                }
+            };
+            match result {
+                // HTTP/2's way to say that nothing was done with it.
+                Err(error) if refusals < REFUSALS && failure::was_refused(&error) => refusals += 1,
+                result => return result.map_err(|error| failure::of(&error, &hop.url, false)),
+            }
         }
     }
 
-    fn too_late(&self, what: &str) -> Error {
-        let seconds = self.timeout.as_secs_f64();
-        failure::error("timeout", format!("{what} within {seconds} s"), &self.url)
-            .hint("the option `timeout` is in seconds")
+    fn request(&self, hop: &Hop, uri: Uri) -> Result<Request<crate::payload::Outgoing>> {
+        let body = match &hop.body {
+            Some((body, _)) => body.open()?,
+            None => Default::default(),
+        };
+        let mut request = Request::new(body);
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some((_, Some(content_type))) = &hop.body {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+        }
+        if let Some(basic) = self.settings.transport.proxy_authorization(&uri)? {
+            headers.insert(PROXY_AUTHORIZATION, basic);
+        }
+        crate::headers::replace(headers, hop.headers.clone());
+        *request.method_mut() = hop.method.clone();
+        *request.uri_mut() = uri;
+        Ok(request)
     }
 
     /// Where a response sends us, if it does and we follow.
-    fn redirect(&self, response: &reqwest::Response) -> Result<Option<Url>> {
+    fn redirect(
+        &self,
+        hop: &Hop,
+        response: &Response<hyper::body::Incoming>,
+    ) -> Result<Option<Url>> {
         if !self.follow_redirects
             || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
         {
@@ -113,12 +213,12 @@ impl Exchange {
             return Ok(None);
         };
         let wrong = |what: String| {
-            failure::error("redirect", what, &self.url).status(response.status().as_u16())
+            failure::error("redirect", what, &hop.url).status(response.status().as_u16())
         };
         let text = location
             .to_str()
             .map_err(|_| wrong("the location is not text".into()))?;
-        let mut next = self
+        let mut next = hop
             .url
             .join(text)
             .map_err(|error| wrong(format!("the location is no URL: {error}")))?;
@@ -129,8 +229,7 @@ impl Exchange {
             )));
         }
         let repeats = matches!(response.status().as_u16(), 307 | 308);
-        if repeats && self.body.is_some() && self.url.scheme() == "https" && next.scheme() == "http"
-        {
+        if repeats && hop.body.is_some() && hop.url.scheme() == "https" && next.scheme() == "http" {
             return Err(wrong(format!(
                 "would send the body without TLS to {}",
                 failure::redacted(&next)
@@ -143,6 +242,29 @@ impl Exchange {
         Ok(Some(next))
     }
 
+    async fn read(&self, mut body: Incoming, is_head: bool, deadline: Instant) -> Result<Vec<u8>> {
+        let announced = body.announced();
+        if announced > self.max_body && !is_head {
+            return Err(failure::too_large(self.max_body, body.url()));
+        }
+        // One byte more for the zero that ends a buffer on its way into Lua; an announcement is no
+        // reason to allocate at will.
+        let mut whole = Vec::with_capacity(announced.min(16 << 20) as usize + 1);
+        loop {
+            match timeout_at(deadline, body.next()).await {
+                Ok(Ok(Some(chunk))) => whole.extend_from_slice(&chunk),
+                Ok(Ok(None)) => return Ok(whole),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    let error = failure::late("the body did not end", self.timeout, body.url());
+                    return Err(error.hint("the option `timeout` is in seconds"));
+                }
+            }
+        }
+    }
+}
+
+impl Hop {
     /// Makes this the request for the next hop.
     fn turn_to(&mut self, next: Url, status: StatusCode) {
         if next.origin() != self.url.origin() {
@@ -159,45 +281,39 @@ impl Exchange {
         }
         self.url = next;
     }
+}
 
-    async fn read(&self, mut response: reqwest::Response, deadline: Instant) -> Result<Vec<u8>> {
-        let too_large = || {
-            failure::error(
-                "body",
-                format!("larger than {} bytes", self.max_body),
-                &self.url,
-            )
-            .hint("raise the option `max_body`, or read it in parts with `stream=true`")
-        };
-        let announced = response.content_length().unwrap_or(0);
-        if announced > self.max_body && self.method != Method::HEAD {
-            return Err(too_large());
+/// The address that a URL has in the place of a name.
+pub fn literal(url: &Url) -> Option<SocketAddr> {
+    let bare = url
+        .host_str()?
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let ip: IpAddr = bare.parse().ok()?;
+    Some(SocketAddr::new(ip, url.port_or_known_default()?))
+}
+
+/// Ends when there was no connection for so long; never when there is one.
+async fn connected(mut connection: CaptureConnection, within: Duration) {
+    let connecting = async {
+        // Also ends when the request does, without one.
+        if connection.wait_for_connection_metadata().await.is_none() {
+            pending::<()>().await;
         }
-        // One byte more for the zero that ends a buffer on its way into Lua; an announcement is no
-        // reason to allocate at will.
-        let mut body = Vec::with_capacity(announced.min(16 << 20) as usize + 1);
-        loop {
-            let chunk = match timeout_at(deadline, response.chunk()).await {
-                Ok(chunk) => chunk.map_err(|error| failure::of(&error, &self.url, true))?,
-                Err(_) => return Err(self.too_late("the body did not end")),
-            };
-            let Some(chunk) = chunk else { return Ok(body) };
-            if body.len() as u64 + chunk.len() as u64 > self.max_body {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
+    };
+    if timeout(within, connecting).await.is_ok() {
+        pending::<()>().await;
     }
 }
 
-/// `host:port`, as permissions have it.
-fn target(url: &Url) -> String {
-    format!(
-        "{}:{}",
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or_default()
-    )
+/// What the first future came to, unless the second one ends before.
+async fn first<T>(future: impl Future<Output = T>, limit: impl Future<Output = ()>) -> Option<T> {
+    let (mut future, mut limit) = (pin!(future), pin!(limit));
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(value));
+        }
+        limit.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
-
-/// What we call ourselves.
-const AGENT: &str = concat!("assay/", env!("CARGO_PKG_VERSION"));

@@ -1,43 +1,59 @@
-//! What failed, and in which phase: from reqwest's chain of causes to one line.
+//! What failed, and in which phase: from a chain of causes to one line.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
+use std::time::Duration;
 
-use assay_plugin::tls::{explain, rustls};
+use assay_plugin::tls::rustls;
 use assay_plugin::{Error, fragment};
-use reqwest::Url;
+use url::Url;
+
+use crate::connect::failed_tls;
 
 /// The phase, the reason and the redacted URL: `connect: connection refused (http://127.0.0.1:1/)`.
-pub fn error(phase: &'static str, reason: impl std::fmt::Display, url: &Url) -> Error {
-    Error::new(phase, format!("{phase}: {reason} ({})", redacted(url)))
+pub fn error(
+    phase: impl Into<Cow<'static, str>>,
+    reason: impl std::fmt::Display,
+    url: &Url,
+) -> Error {
+    let phase = phase.into();
+    let message = format!("{phase}: {reason} ({})", redacted(url));
+    Error::new(phase, message)
+}
+
+/// What did not happen in time.
+pub fn late(what: &str, timeout: Duration, url: &Url) -> Error {
+    let seconds = timeout.as_secs_f64();
+    error("timeout", format!("{what} within {seconds} s"), url)
+}
+
+/// A body that is larger than it may be.
+pub fn too_large(max: u64, url: &Url) -> Error {
+    error("body", format!("{LARGER}{max} bytes"), url)
+        .hint("raise the option `max_body`, or read it in parts with `stream=true`")
+}
+
+const LARGER: &str = "larger than ";
+
+/// Whether another attempt may end differently.
+pub fn may_pass(error: &Error) -> bool {
+    match error.kind() {
+        "dns" | "connect" | "proxy" | "timeout" | "response" => true,
+        "body" => !error.message().starts_with(&format!("body: {LARGER}")),
+        _ => false,
+    }
 }
 
 /// From the error of a request that was sent, or with `reading` of its body.
-pub fn of(failed: &reqwest::Error, url: &Url, reading: bool) -> Error {
-    if failed.is_builder() {
-        return Error::argument(format!("{} ({})", deepest(failed), redacted(url)));
+pub fn of(failed: &(dyn StdError + 'static), url: &Url, reading: bool) -> Error {
+    // Ours: of connecting, and of files that are sent.
+    if let Some(ours) = find::<Error>(failed) {
+        return again(ours, url);
     }
+    // In TLS 1.3 a client's certificate is refused after the handshake.
     if let Some(tls) = find::<rustls::Error>(failed) {
-        let (reason, hint) = explain(tls, "`ca_cert` to http.client");
-        let error = error("tls", reason, url);
-        return match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        };
-    }
-    if failed.is_dns() {
-        return via_proxy(error("dns", deepest(failed), url), url);
-    }
-    if failed.is_timeout() {
-        let what = if failed.is_connect() {
-            "connecting took too long"
-        } else {
-            "no answer in time"
-        };
-        return via_proxy(error("timeout", what, url), url);
-    }
-    if failed.is_connect() {
-        return via_proxy(error("connect", deepest(failed), url), url);
+        return again(&failed_tls(tls), url);
     }
     let phase = if reading { "body" } else { "response" };
     if find::<hyper::Error>(failed).is_some_and(hyper::Error::is_incomplete_message) {
@@ -46,21 +62,28 @@ pub fn of(failed: &reqwest::Error, url: &Url, reading: bool) -> Error {
     error(phase, deepest(failed), url)
 }
 
-/// Connections may have gone to a proxy instead, which nobody sees in the URL.
-fn via_proxy(error: Error, url: &Url) -> Error {
-    let variables: &[&str] = match url.scheme() {
-        "https" => &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
-        _ => &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+/// An error as it was, with the URL.
+fn again(ours: &Error, url: &Url) -> Error {
+    let error = match ours.kind() {
+        "permission" | "argument" => Error::new(ours.kind().to_owned(), ours.message()),
+        phase => error(phase.to_owned(), ours.message(), url),
     };
-    match variables
-        .iter()
-        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-    {
-        Some(name) => error.hint(format!(
-            "{name} is set: unless NO_PROXY lists the host, the connection goes to that proxy"
-        )),
+    match ours.hint_text() {
+        Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// Whether an HTTP/2 server said that it did nothing with the request: it is full, or about to go.
+pub fn was_refused(failed: &(dyn StdError + 'static)) -> bool {
+    find::<h2::Error>(failed).is_some_and(|error| {
+        error.is_remote()
+            && match error.reason() {
+                Some(h2::Reason::REFUSED_STREAM) => error.is_reset(),
+                Some(h2::Reason::NO_ERROR) => error.is_go_away(),
+                _ => false,
+            }
+    })
 }
 
 /// Without user, password and query, which hold secrets.
@@ -80,7 +103,8 @@ pub fn reason(error: &io::Error) -> String {
     fragment(&error.to_string())
 }
 
-fn deepest(error: &(dyn StdError + 'static)) -> String {
+/// The cause of all causes, as a fragment.
+pub fn deepest(error: &(dyn StdError + 'static)) -> String {
     fragment(&chain(error).last().unwrap_or(error).to_string())
 }
 

@@ -1,12 +1,15 @@
 //! The `http` family: a client with a say in everything, and a server for Lua handlers.
 //!
-//! Not here: WebSockets as a client (the `ws` family), HTTP/2.
+//! Not here: WebSockets as a client (the `ws` family), HTTP/2 in the server.
 //!
 //! # Layout
-//! - `request`: `http.get` and its siblings; their options. `client`: `http.client`.
-//! - `response`, `body`: what they return: a record, or with `stream=true` a body to read from.
-//! - `exchange`: one request with its redirects, on the plugin's tokio thread. `failure`: which
-//!   phase of it failed. Whom to trust is the kit's `tls`.
+//! - `request`: `http.get` and its siblings; their options. `client`: `http.client`. `download`:
+//!   `http.download`.
+//! - `response`, `body`, `events`: what they return or call: a record, with `stream=true` a body to
+//!   read from, with `on_event` server-sent events.
+//! - `exchange`: one request with its redirects, on the plugin's tokio thread; `retry`: whether it is
+//!   sent again. `payload`, `multipart`: what is sent; `incoming`: what comes back.
+//! - `connect`: names, sockets, TLS; `proxy`: which one. `failure`: which phase failed.
 //! - `serve`: `http.serve` and what is below it, on the host's reactor: no thread of its own.
 //! - `headers`, `query`, `json`: between Lua tables and the wire.
 //!
@@ -23,25 +26,34 @@
 
 mod body;
 mod client;
+mod connect;
+mod download;
+mod events;
 mod exchange;
 mod failure;
 mod headers;
+mod incoming;
 mod json;
+mod multipart;
+mod payload;
+mod proxy;
 mod query;
 mod request;
 mod response;
+mod retry;
 mod serve;
 
 use assay_plugin::plugin;
 
 use client::client;
+use download::download;
 use request::{delete, get, head, options, patch, post, put, request};
 use serve::serve;
 
 plugin! {
     /// HTTP: a client, and a server whose handlers are Lua functions.
     name: "http",
-    permissions: ["net.connect", "net.listen", "fs.read"],
+    permissions: ["net.connect", "net.listen", "fs.read", "fs.write"],
     shutdown: serve::shutdown,
     types: include_str!("../types/http.lua"),
     functions: {
@@ -61,6 +73,8 @@ plugin! {
         async fn patch = "fun(url: string, body?: string|table, opts?: http.Options): http.Response",
         /// Sends a request whose method and URL are options too.
         async fn request = "fun(request: http.Request.Options): http.Response",
+        /// Loads a file: all of it, or nothing is written. Returns how many bytes it has.
+        async fn download = "fun(url: string, path: string, opts?: http.Download.Options): integer",
         /// Makes a client: defaults for its calls, and connections that they share.
         fn client = "fun(opts?: http.Client.Options): http.Client",
         /// Serves until the process is asked to end, then drains. Handlers run concurrently and may wait.

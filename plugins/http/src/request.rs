@@ -5,25 +5,28 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_plugin::{Cx, Error, Kind, Record, Result, Value, View, from_view};
+use assay_plugin::{Cx, Error, Func, Kind, Record, Result, Value, View, from_view};
 use base64::Engine;
-use hyper::HeaderMap;
-use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use reqwest::{Method, Url};
+use hyper::Method;
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use url::Url;
 
 use crate::client::Settings;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Hop};
+use crate::payload::Payload;
 use crate::response::{self, Response};
-use crate::{headers, json, query};
+use crate::retry::{self, Retries};
+use crate::{events, headers, json, multipart, query};
 
 macro_rules! without_body {
     ($($(#[$attr:meta])* $name:ident = $method:ident;)*) => { $(
         $(#[$attr])*
         pub fn $name(cx: Cx, url: &str, opts: View<'_>) -> impl Future<Output = Result<Record<Response>>> + use<> {
-            let call = Settings::shared().and_then(|settings| Call::read(settings, Method::$method, url, None, opts, 2));
+            let call = Settings::shared(&cx).and_then(|settings| Call::read(&cx, settings, Method::$method, url, None, opts, 2));
             run(cx, call)
         }
     )* };
@@ -43,7 +46,7 @@ macro_rules! with_body {
     ($($(#[$attr:meta])* $name:ident = $method:ident;)*) => { $(
         $(#[$attr])*
         pub fn $name(cx: Cx, url: &str, body: View<'_>, opts: View<'_>) -> impl Future<Output = Result<Record<Response>>> + use<> {
-            let call = Settings::shared().and_then(|settings| Call::read(settings, Method::$method, url, Some(body), opts, 3));
+            let call = Settings::shared(&cx).and_then(|settings| Call::read(&cx, settings, Method::$method, url, Some(body), opts, 3));
             run(cx, call)
         }
     )* };
@@ -59,23 +62,39 @@ with_body! {
 
 /// `http.request{method=, url=, ...}`
 pub fn request(cx: Cx, opts: View<'_>) -> impl Future<Output = Result<Record<Response>>> + use<> {
-    run(
-        cx,
-        Settings::shared().and_then(|settings| Call::read_request(settings, opts)),
-    )
+    let call = Settings::shared(&cx).and_then(|settings| Call::read_request(&cx, settings, opts));
+    run(cx, call)
 }
 
 /// Sends what was read, if it was.
 pub(crate) async fn run(cx: Cx, call: Result<Call>) -> Result<Record<Response>> {
-    let Call(exchange) = call?;
-    let (max_body, timeout) = (exchange.max_body, exchange.timeout);
+    let Call { exchange, on_event } = call?;
+    let timeout = exchange.timeout;
     let context = cx.clone();
-    let answer = cx.tokio(exchange.run(context)).await?;
-    Ok(response::record(answer, max_body, timeout))
+    let answer = cx
+        .tokio(async move { exchange.run(&context).await })
+        .await?;
+    let answer = match on_event {
+        Some(on_event) => events::run(&cx, answer, &on_event, timeout).await?,
+        None => answer,
+    };
+    Ok(response::record(answer, timeout))
 }
 
+/// Bytes of a body that is kept in memory, unless the script says otherwise.
+const MAX_BODY: u64 = 100 << 20;
+
 /// A call that can be sent.
-pub(crate) struct Call(Exchange);
+pub(crate) struct Call {
+    pub exchange: Exchange,
+    on_event: Option<OnEvent>,
+}
+
+/// Whom to tell of server-sent events, and how large one may be.
+pub(crate) struct OnEvent {
+    pub function: Func,
+    pub max: u64,
+}
 
 /// The options of a call, as written.
 #[derive(Deserialize, Default)]
@@ -87,17 +106,33 @@ struct Options {
     query: Seen,
     body: Seen,
     form: Seen,
+    multipart: Seen,
     auth: Option<Auth>,
     timeout: Option<f64>,
     connect_timeout: Option<f64>,
     follow_redirects: Option<bool>,
     max_redirects: Option<u32>,
     max_body: Option<u64>,
+    retries: Option<retry::Options>,
     stream: bool,
+    on_event: Option<Func>,
+    sha256: Option<String>,
+    max_size: Option<u64>,
 }
 
-/// The names that only `http.request` takes.
-const REQUEST_ONLY: [&str; 2] = ["method", "url"];
+/// The options that only `request` takes.
+const OF_REQUEST: [&str; 2] = ["method", "url"];
+/// The options that only `download` takes.
+const OF_DOWNLOAD: [&str; 2] = ["sha256", "max_size"];
+/// The options that `download` does not take.
+const NOT_OF_DOWNLOAD: [&str; 6] = [
+    "body",
+    "form",
+    "multipart",
+    "max_body",
+    "stream",
+    "on_event",
+];
 
 /// Who calls.
 #[derive(Deserialize)]
@@ -113,9 +148,9 @@ impl Auth {
     /// The `authorization` header.
     pub(crate) fn header(&self) -> Result<HeaderValue> {
         let text = match (&self.basic, &self.bearer) {
-            (Some(basic), None) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(credentials(basic)?);
-                format!("Basic {encoded}")
+            (Some(given), None) => {
+                let value = basic(&credentials(given)?);
+                return value.ok_or_else(|| Error::new("internal", "base64 is a header's value"));
             }
             (None, Some(token)) => format!("Bearer {token}"),
             _ => {
@@ -157,9 +192,28 @@ fn credentials(basic: &Value) -> Result<Vec<u8>> {
     }
 }
 
+impl Options {
+    fn read(opts: View<'_>, position: usize) -> Result<Self> {
+        if opts.is_nil() {
+            return Ok(Self::default());
+        }
+        from_view(opts).map_err(|error| error.context(format_args!("argument {position}")))
+    }
+}
+
+fn refuse(opts: View<'_>, names: &[&str], why: &str) -> Result<()> {
+    match names.iter().find(|name| opts.get(name).is_some()) {
+        Some(name) => {
+            Err(Error::argument(format!("unknown option `{name}`")).hint(format!("`{name}` {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Call {
     /// Reads a call whose options are the argument at `position`.
     pub(crate) fn read(
+        cx: &Cx,
         settings: Arc<Settings>,
         method: Method,
         url: &str,
@@ -167,19 +221,11 @@ impl Call {
         opts: View<'_>,
         position: usize,
     ) -> Result<Self> {
-        let read = if opts.is_nil() {
-            Ok(Options::default())
-        } else {
-            from_view::<Options>(opts)
-        };
-        let read = read.map_err(|error| error.context(format_args!("argument {position}")))?;
-        for name in REQUEST_ONLY {
-            if opts.get(name).is_some() {
-                return Err(Error::argument(format!("unknown option `{name}`"))
-                    .hint(format!("`{name}` is an option of `request`")));
-            }
-        }
+        let read = Options::read(opts, position)?;
+        refuse(opts, &OF_REQUEST, "is an option of `request`")?;
+        refuse(opts, &OF_DOWNLOAD, "is an option of `download`")?;
         Self::check(
+            cx,
             settings,
             method,
             url,
@@ -190,8 +236,9 @@ impl Call {
     }
 
     /// Reads a call that is all options.
-    pub(crate) fn read_request(settings: Arc<Settings>, opts: View<'_>) -> Result<Self> {
+    pub(crate) fn read_request(cx: &Cx, settings: Arc<Settings>, opts: View<'_>) -> Result<Self> {
         let read = from_view::<Options>(opts).map_err(|error| error.context("argument 1"))?;
+        refuse(opts, &OF_DOWNLOAD, "is an option of `download`")?;
         let missing = |name: &str| Error::argument(format!("option `{name}` is missing"));
         let method = read.method.as_deref().unwrap_or("GET");
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).map_err(|_| {
@@ -201,10 +248,29 @@ impl Call {
             ))
         })?;
         let url = read.url.clone().ok_or_else(|| missing("url"))?;
-        Self::check(settings, method, &url, None, opts, read)
+        Self::check(cx, settings, method, &url, None, opts, read)
+    }
+
+    /// Reads a download, whose options are the third argument, and the digest that it is to have.
+    pub(crate) fn read_download(
+        cx: &Cx,
+        settings: Arc<Settings>,
+        url: &str,
+        opts: View<'_>,
+    ) -> Result<(Self, Option<String>)> {
+        let mut read = Options::read(opts, 3)?;
+        refuse(opts, &OF_REQUEST, "is an option of `request`")?;
+        refuse(opts, &NOT_OF_DOWNLOAD, "is no option of `download`")?;
+        let sha256 = read.sha256.take();
+        read.stream = true;
+        let max_size = read.max_size.unwrap_or(u64::MAX);
+        let mut call = Self::check(cx, settings, Method::GET, url, None, opts, read)?;
+        call.exchange.max_body = max_size;
+        Ok((call, sha256))
     }
 
     fn check(
+        cx: &Cx,
         settings: Arc<Settings>,
         method: Method,
         url: &str,
@@ -212,50 +278,105 @@ impl Call {
         opts: View<'_>,
         read: Options,
     ) -> Result<Self> {
+        if read.stream && read.on_event.is_some() {
+            return Err(Error::argument(
+                "either `stream` or `on_event`: both read the body",
+            ));
+        }
         let mut url = settings.resolve(url)?;
         if let Some(table) = opts.get("query") {
             add_query(&mut url, &query::encode(table, "query")?);
         }
         let mut all = settings.headers.clone();
-        if let Some(auth) = &read.auth {
-            all.insert(AUTHORIZATION, auth.header()?);
+        let from_url = take_credentials(&mut url);
+        match (&read.auth, from_url) {
+            (Some(auth), _) => drop(all.insert(AUTHORIZATION, auth.header()?)),
+            (None, Some(basic)) => drop(all.insert(AUTHORIZATION, basic)),
+            (None, None) => {}
+        }
+        if read.on_event.is_some() {
+            all.entry(ACCEPT)
+                .or_insert(HeaderValue::from_static("text/event-stream"));
         }
         if let Some(table) = opts.get("headers") {
             headers::replace(&mut all, request_headers(table)?);
         }
-        let body = one_body(body, opts, all.contains_key(CONTENT_TYPE))?;
-        let timeout = read
-            .timeout
-            .map_or(Ok(settings.timeout), |value| seconds("timeout", value))?;
-        let connect_timeout = read
-            .connect_timeout
-            .map_or(Ok(settings.connect_timeout), |value| {
-                seconds("connect_timeout", value)
-            })?;
-        Ok(Self(Exchange {
-            http: settings.transport.http(connect_timeout)?,
-            method,
-            url,
-            headers: all,
-            body,
-            timeout,
+        let body = one_body(cx, body, opts, all.contains_key(CONTENT_TYPE))?;
+        let max_body = read.max_body.or(settings.max_body);
+        let stream = read.stream || read.on_event.is_some();
+        let on_event = read.on_event.map(|function| OnEvent {
+            function,
+            max: max_body.unwrap_or(MAX_BODY),
+        });
+        let retries = match &read.retries {
+            Some(options) => Some(Retries::new(options)?),
+            None => settings.retries.clone(),
+        };
+        let exchange = Exchange {
+            hop: Hop {
+                method,
+                url,
+                headers: all,
+                body,
+            },
+            timeout: read
+                .timeout
+                .map_or(Ok(settings.timeout), |value| seconds("timeout", value))?,
+            connect_timeout: read
+                .connect_timeout
+                .map_or(Ok(settings.connect_timeout), |value| {
+                    seconds("connect_timeout", value)
+                })?,
             max_redirects: read.max_redirects.unwrap_or(settings.max_redirects),
             follow_redirects: read.follow_redirects.unwrap_or(settings.follow_redirects),
-            max_body: read.max_body.unwrap_or(settings.max_body),
-            stream: read.stream,
-        }))
+            // What is read in parts may go on for ever.
+            max_body: match (stream, on_event.is_some()) {
+                (_, true) => u64::MAX,
+                (true, false) => max_body.unwrap_or(u64::MAX),
+                (false, false) => max_body.unwrap_or(MAX_BODY),
+            },
+            retries,
+            stream,
+            settings,
+        };
+        Ok(Self { exchange, on_event })
     }
 }
 
+/// `user:password@` of a URL, as a header.
+fn take_credentials(url: &mut Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let part = |text: &str| query::unescape(text.as_bytes(), false);
+    let (user, password) = (
+        part(url.username()),
+        part(url.password().unwrap_or_default()),
+    );
+    // It has a host, so both succeed.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    basic(&[&user, &b":"[..], &password].concat())
+}
+
+fn basic(credentials: &[u8]) -> Option<HeaderValue> {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 fn one_body(
+    cx: &Cx,
     argument: Option<View<'_>>,
     opts: View<'_>,
     has_type: bool,
-) -> Result<Option<(Bytes, Option<HeaderValue>)>> {
+) -> Result<Option<(Payload, Option<HeaderValue>)>> {
     let given = [
         ("the body argument", argument),
         ("`body`", opts.get("body")),
         ("`form`", opts.get("form")),
+        ("`multipart`", opts.get("multipart")),
     ];
     let mut given = given
         .into_iter()
@@ -268,18 +389,28 @@ fn one_body(
             "there are two bodies: {name} and {other}"
         )));
     }
-    let (bytes, content_type) = if name == "`form`" {
-        (
-            query::encode(view, "form")?.into_bytes(),
-            Some("application/x-www-form-urlencoded"),
-        )
-    } else {
-        match view.kind()? {
-            Kind::Str(bytes) => (bytes.to_vec(), None),
-            Kind::Buf(buf) => (buf.to_vec(), None),
+    let (payload, content_type) = match name {
+        "`multipart`" => {
+            if has_type {
+                return Err(Error::argument(
+                    "header `content-type`: follows from `multipart` and cannot be set",
+                ));
+            }
+            let (payload, content_type) = multipart::payload(cx, view)?;
+            (payload, Some(content_type))
+        }
+        "`form`" => {
+            let text = query::encode(view, "form")?;
+            let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+            (Payload::Bytes(text.into()), Some(content_type))
+        }
+        _ => match view.kind()? {
+            Kind::Str(bytes) => (Payload::Bytes(bytes.to_vec().into()), None),
+            Kind::Buf(buf) => (Payload::Bytes(buf.to_vec().into()), None),
             Kind::List(_) | Kind::Map(_) => {
                 let text = json::encode(view).map_err(|error| error.context("body"))?;
-                (text, Some("application/json"))
+                let content_type = HeaderValue::from_static("application/json");
+                (Payload::Bytes(text.into()), Some(content_type))
             }
             _ => {
                 let got = view.type_name();
@@ -287,12 +418,9 @@ fn one_body(
                     "body: expected a string, or a table to send as JSON, got {got}"
                 )));
             }
-        }
+        },
     };
-    let content_type = content_type
-        .filter(|_| !has_type)
-        .map(HeaderValue::from_static);
-    Ok(Some((bytes.into(), content_type)))
+    Ok(Some((payload, content_type.filter(|_| !has_type))))
 }
 
 /// Headers of a request. Those that frame its body are the client's own.

@@ -1,8 +1,9 @@
 //! `http.Response`: what a request returns.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use assay_plugin::{Buf, Bytes, De, Error, Record, Ref, Result, Ser, Value, View, record};
+use hyper::Version;
 use serde::Deserialize;
 
 use crate::body::Body;
@@ -19,6 +20,7 @@ record! {
     /// ---@field headers table<string, string> lower-case names; repeated values joined with `, ` (the first `set-cookie` only)
     /// ---@field body string|http.Body with `stream=true` an object to read from
     /// ---@field url string of the last hop
+    /// ---@field version string of HTTP: `1.1`, `2`
     /// ---@field repeated_headers? table<string, string[]> the headers that came more than once
     Response as "http.Response" {
         /// The body as JSON. Nulls become nil, or with `null=true` `json.null`.
@@ -70,38 +72,26 @@ pub(crate) fn decode_body(
     json::decode(body, nulls)
 }
 
-/// The record of an answer.
-pub(crate) fn record(
-    answer: Answer,
-    max_body: u64,
-    timeout: std::time::Duration,
-) -> Record<Response> {
-    let url = shown(&answer.url);
+/// The record of an answer whose body, if it is left with the server, has a timeout for each part.
+pub(crate) fn record(answer: Answer, timeout: Duration) -> Record<Response> {
     let record = Record::new()
         .field("status", answer.status)
         .field("repeated_headers", headers::repeated(&answer.headers))
         .field("headers", Ser(headers::Table(answer.headers)))
-        .field("url", url);
+        .field("url", answer.url.as_str().to_owned())
+        .field("version", version(answer.version));
     match answer.body {
         // Large bodies cross without a copy, small ones are copied for less than a handle costs.
         Content::Whole(body) if body.len() >= 4096 => record.field("body", Buf::new(body)),
         Content::Whole(body) => record.field("body", Bytes(body)),
-        Content::Stream(response) => record.field(
-            "body",
-            Ref::new(Body::new(
-                *response,
-                Arc::new(answer.url),
-                max_body,
-                timeout,
-            )),
-        ),
+        Content::Stream(incoming) => record.field("body", Ref::new(Body::new(incoming, timeout))),
     }
 }
 
-fn shown(url: &reqwest::Url) -> String {
-    let mut url = url.clone();
-    // It has a host, so both succeed.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    }
 }

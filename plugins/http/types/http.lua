@@ -3,7 +3,7 @@
 ---HTTP: a client, and a server whose handlers are Lua functions.
 ---
 ---A status of 400 or more does not raise. A failed transfer does, with the phase as its kind: `dns`,
----`connect`, `tls`, `timeout`, `response`, `body`, `redirect`; or `permission`, `argument`, `closed`.
+---`connect`, `proxy`, `tls`, `timeout`, `response`, `body`, `redirect`; or `permission`, `argument`, `closed`.
 ---@class http
 http = {}
 
@@ -15,13 +15,41 @@ http = {}
 ---@field query? table<string, http.Values> percent-encoded, behind the query that the URL has
 ---@field body? string|table bytes, or a table that is sent as JSON
 ---@field form? table<string, http.Values> a body as `application/x-www-form-urlencoded`
----@field auth? http.Auth
----@field timeout? number seconds for everything, redirects and body included; with `stream`, for the headers and then for each part of the body; default 30
----@field connect_timeout? number seconds; default 10
+---@field multipart? table<string, http.Values|http.Part|http.Part[]>|http.Part[] a body as `multipart/form-data`: parts by name, sent in the order of their names, or a list of parts that have a `name`
+---@field auth? http.Auth default: user and password that the URL has
+---@field timeout? number seconds for everything, redirects and body included; with `stream` and `on_event`, for the headers and then for each part of the body; with `retries`, for each attempt; default 30
+---@field connect_timeout? number seconds for name, proxy, connection and TLS; default 10
 ---@field follow_redirects? boolean default true; 301, 302 and 303 lead to a GET, another origin gets none of the caller's headers
 ---@field max_redirects? integer default 10
----@field max_body? integer bytes of the response's body; default 100 MiB
+---@field max_body? integer bytes of the response's body; default 100 MiB, with `stream` no limit; with `on_event` of each event
+---@field retries? http.Retries send it again when that may help; default: the client's, and without any: never
 ---@field stream? boolean the response's `body` is an object to read from
+---@field on_event? fun(event: http.ServerEvent): false? called with each server-sent event, one after the other; may wait; returning false ends the request. What it raises is raised. A response that is no `text/event-stream` with status 200 is returned with its body, as without `on_event`
+
+---A part of a multipart body: one of `data` and `path`.
+---@class (exact) http.Part
+---@field name? string in a list of parts; in a table by name, the key is the name
+---@field data? string|number|boolean bytes
+---@field path? string a file, read while it is sent; asks for fs.read
+---@field filename? string default: the last part of `path`; none for `data`
+---@field content_type? string default `application/octet-stream` for what has a filename; none for the rest
+
+---When to send a request again. Failures (kinds `dns`, `connect`, `proxy`, `timeout`, `response` and `body`) and the
+---listed statuses are followed by another attempt after a pause: what `Retry-After` says (but when that
+---is longer than `max_backoff`, the response is returned), otherwise `backoff` seconds, doubled with
+---each attempt up to `max_backoff`, of which the upper half is left to chance.
+---@class (exact) http.Retries
+---@field attempts? integer how often it is sent at most, the first time included; default 3
+---@field backoff? number seconds before the second attempt; default 0.5
+---@field max_backoff? number seconds before any attempt; default 30
+---@field statuses? integer[] default 408, 429, 502, 503, 504
+---@field methods? string[] default: those that may be repeated without harm: GET, HEAD, OPTIONS, PUT, DELETE, TRACE
+
+---@class (exact) http.ServerEvent
+---@field data string the lines of its data, joined with line feeds
+---@field event string its type; `message` where the server gives none
+---@field id? string the last one that the server gave, with this event or before: `Last-Event-ID` when connecting again
+---@field retry? integer milliseconds to wait before connecting again, where the server said so
 
 ---@class (exact) http.Request.Options: http.Options
 ---@field method? string default GET
@@ -46,13 +74,31 @@ http = {}
 ---@field client_cert? string a path or PEM text: the certificate that the client shows when a server asks for one, its chain behind it; asks for fs.read
 ---@field client_key? string a path or PEM text: the key of `client_cert`, unencrypted; may be left out where `client_cert` holds it too
 ---@field insecure? boolean no certificate is verified
+---@field proxy? string|false URL of a proxy for all requests: `http://`, `https://` or `socks5://`, with `user:password@` where it wants them; names are resolved by the proxy; false for none; default: what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say
+---@field no_proxy? string|string[] hosts that `proxy` is not for: names with all below them, addresses, networks (`10.0.0.0/8`), or `*`
+---@field unix_socket? string a path: all requests go there, whatever host the URL has; `base_url` is then `http://localhost` by default; asks for net.connect to `unix:PATH`
+---@field retries? http.Retries as in calls
 ---@field pool? integer how many idle connections to keep for each host; 0 for none
+
+---Options of a download: those of a GET, and what the file must be.
+---@class (exact) http.Download.Options
+---@field sha256? string 64 hexadecimal digits: another content raises (kind `digest`)
+---@field max_size? integer bytes; more raises (kind `body`); default: no limit
+---@field headers? table<string, http.Values> as in calls
+---@field query? table<string, http.Values> as in calls
+---@field auth? http.Auth as in calls
+---@field timeout? number seconds for the headers, and then for each part of the body; default 30
+---@field connect_timeout? number as in calls
+---@field follow_redirects? boolean as in calls
+---@field max_redirects? integer as in calls
+---@field retries? http.Retries as in calls; each attempt starts from the beginning
 
 ---@class http.Response
 ---@field status integer
 ---@field headers table<string, string> lower-case names; repeated values joined with `, `, of `set-cookie` the first
 ---@field body string with `stream=true` an `http.Body`
 ---@field url string of the last hop
+---@field version string of HTTP: `1.1`, `2`
 ---@field repeated_headers? table<string, string[]> the headers that came more than once
 local Response = {}
 
@@ -134,6 +180,13 @@ function Client:patch(url, body, opts) end
 ---@return http.Response
 function Client:request(request) end
 
+---As `http.download`, with this client's defaults. Waits for the end.
+---@param url string
+---@param path string
+---@param opts? http.Download.Options
+---@return integer
+function Client:download(url, path, opts) end
+
 ---Closes the idle connections; calls from now on raise.
 function Client:close() end
 
@@ -186,6 +239,15 @@ function http.patch(url, body, opts) end
 ---@param request http.Request.Options
 ---@return http.Response
 function http.request(request) end
+
+---Loads a file with GET and waits for its end: all of it, or nothing is written and a file that was
+---there stays. It is written beside its place (in the same folder, which must exist), synced, and renamed. A status
+---other than 200 to 299 raises (kind `status`). Asks for fs.write.
+---@param url string
+---@param path string
+---@param opts? http.Download.Options
+---@return integer bytes that were written
+function http.download(url, path, opts) end
 
 ---Makes a client: defaults for its calls, and connections that they share.
 ---@param opts? http.Client.Options

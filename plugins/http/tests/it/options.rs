@@ -28,13 +28,25 @@ fn unknown_and_mistyped_options() {
         "argument 2: option `stream`: expected a boolean, got number 1",
     );
     refused(table([("url", "x".into())]), "unknown option `url`");
-    // These belong to a later version: until then they are not silently ignored.
-    for name in ["multipart", "on_event", "retries", "client_cert", "proxy"] {
-        refused(
-            table([(name, "x".into())]),
-            &format!("argument 2: unknown option `{name}`"),
-        );
+    // Each function has its own.
+    let error = refused_with_hint(table([("sha256", "x".into())]));
+    assert_eq!(
+        error,
+        "unknown option `sha256`: `sha256` is an option of `download`"
+    );
+    for name in ["stream", "max_body", "body", "form", "multipart"] {
+        let error = host()
+            .call::<Value>(
+                "download",
+                (NOWHERE, "x", table([(name, Value::Bool(true))])),
+            )
+            .unwrap_err();
+        assert_eq!(error.kind(), "argument", "{name}");
     }
+    refused(
+        table([("retries", table([("attempt", Value::Int(1))]))]),
+        "argument 2: option `retries`: unknown option `attempt`",
+    );
     let error = host()
         .call::<Value>("client", (table([("ca_certs", "x".into())]),))
         .unwrap_err();
@@ -43,6 +55,11 @@ fn unknown_and_mistyped_options() {
         .call::<Value>("request", (table([("method", "GET".into())]),))
         .unwrap_err();
     assert_eq!(error.message(), "option `url` is missing");
+}
+
+fn refused_with_hint(options: Value) -> String {
+    let error = get(NOWHERE, options).unwrap_err();
+    format!("{}: {}", error.message(), error.hint_text().unwrap_or("-"))
 }
 
 #[test]
