@@ -37,7 +37,9 @@ end
 
 ---What a stub documents, in its order: functions, methods, classes and aliases.
 local function items(source)
-  local out, locals, doc, tags, class = {}, {}, {}, {}, nil
+  local out, locals, doc, tags = {}, {}, {}, {}
+  ---@type table?
+  local class
   local function add(item)
     item.doc, item.tags = doc, tags
     out[#out + 1] = item
@@ -195,9 +197,9 @@ local function reference(family, source)
   end
   local function calls_of(item, name)
     for _, call in ipairs(tagged(item, "overload")) do
-      -- What only the checker needs.
-      call = call:gsub("^fun<T>", "fun"):gsub("std%.NotNull<T>", "T")
-      block(name .. call:match("^fun(.*)$"))
+      -- `fun<T>(...)`, and `NotNull`, are what only checkers need.
+      local shape = call:gsub("^fun<T>", "fun"):gsub("std%.NotNull<T>", "T"):match("^fun(.*)$")
+      block(name .. shape)
     end
   end
 

@@ -275,7 +275,9 @@ local function selector(value)
   return table.concat(parts, ",")
 end
 
+---@return table
 local function list(client, path, opts)
+  ---@type table
   local answer
   local function fetch(token)
     local size = opts.page_size
@@ -694,7 +696,8 @@ local watch_options = {
 ---@field type "ADDED"|"MODIFIED"|"DELETED"|"BOOKMARK"
 ---@field object table
 
----@class k8s.Watch: fun(): k8s.WatchEvent?
+---@class k8s.Watch
+---@overload fun(): k8s.WatchEvent?
 ---@field resource_version? string the last one seen: where the next watch can go on
 ---@field package path string
 ---@field package body http.Body

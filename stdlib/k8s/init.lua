@@ -145,6 +145,7 @@ local verbs = {
 }
 
 for verb, position in pairs(verbs) do
+  ---@type fun(...: any): any
   local method = client.Client[verb]
   local accepted = {}
   -- `timeout` means the call's own where a call has one (a watch), else each request's.
@@ -163,6 +164,7 @@ for verb, position in pairs(verbs) do
       local of_call = client.call_options[verb][name] ~= nil
       (of_call and call or connection)[name] = value
     end
+    ---@type table
     local args = table.pack(...)
     args[position] = call
     return method(client.new(connection, 3), table.unpack(args, 1, position))

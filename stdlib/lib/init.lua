@@ -26,7 +26,8 @@ local function position(info)
 end
 
 -- The folder of all libraries that were installed together with this one.
-local libraries = debug and debug.getinfo(1, "S").source:match("^(@.*/)[^/]+/[^/]+$")
+local this = debug and debug.getinfo(1, "S")
+local libraries = this and this.source:match("^(@.*/)[^/]+/[^/]+$")
 
 -- Where the script called into the libraries: an error of theirs is about that line.
 local function calling_line()
@@ -72,13 +73,8 @@ end
 ---@param hint? string
 ---@return never
 function M.usage(level, message, hint)
-  local source
-  if debug then
-    local info = debug.getinfo(level + 1, "Sl")
-    if info and info.currentline > 0 then
-      source = position(info)
-    end
-  end
+  local info = debug and debug.getinfo(level + 1, "Sl")
+  local source = info and info.currentline > 0 and position(info) or nil
   error(M.new_error { kind = "usage", message = message, hint = hint, source = source }, 0)
 end
 
@@ -140,7 +136,7 @@ function M.decode(s, plus)
     s = s:gsub("%+", " ")
   end
   return (s:gsub("%%(%x%x)", function(h)
-    return string.char(tonumber(h, 16))
+    return string.char(tonumber(h, 16) --[[@as integer]])
   end))
 end
 
@@ -148,8 +144,9 @@ end
 ---@param params? table<string, string|number|boolean|(string|number|boolean)[]>
 ---@return string # without the leading `?`; empty without parameters
 function M.query(params)
+  params = params or {}
   local keys = {}
-  for key in pairs(params or {}) do
+  for key in pairs(params) do
     keys[#keys + 1] = key
   end
   table.sort(keys)
@@ -213,7 +210,7 @@ end
 ---@return assay.Url?
 function M.parse_url(s)
   local scheme, authority, rest = s:match("^(%a[%w+.-]*)://([^/?#]*)([^#]*)")
-  if not scheme then
+  if not (scheme and authority and rest) then
     return nil
   end
   local userinfo, hostport = authority:match("^(.*)@(.*)$")
@@ -231,7 +228,7 @@ function M.parse_url(s)
     userinfo = userinfo,
     host = host,
     port = port ~= "" and math.tointeger(tonumber(port)) or nil,
-    path = path,
+    path = path or "",
     query = query ~= "" and query or nil,
   }
 end
@@ -240,6 +237,7 @@ end
 
 -- Edits between two words, counted until they differ too much to be a typo.
 local function distance(a, b)
+  ---@type table<integer, integer>
   local row = {}
   for j = 0, #b do
     row[j] = j
@@ -261,6 +259,7 @@ end
 ---@param known table<string, any> known names are the keys
 ---@return string?
 function M.suggest(name, known)
+  ---@type string?, integer?
   local best, best_distance
   for candidate in pairs(known) do
     local d = distance(name:lower(), candidate:lower())
@@ -294,7 +293,7 @@ end
 ---@param opts? T
 ---@param spec table<string, string> option name → accepted types, `"string|number"`
 ---@param level? integer stack level of the mistake, seen from the function that calls `options`; 2 by default
----@return T
+---@return std.NotNull<T>
 function M.options(where, opts, spec, level)
   level = (level or 2) + 1
   if opts == nil then
@@ -355,14 +354,16 @@ end
 local passing_kind = { dns = true, connect = true, timeout = true, response = true, body = true }
 local passing_status = { [404] = true, [408] = true, [409] = true, [429] = true }
 
+---@param err any
 local function may_pass(err)
   if type(err) ~= "table" and type(err) ~= "userdata" then
     return false
   end
-  if err.status then
-    return passing_status[err.status] or err.status >= 500
+  local failure = err --[[@as assay.Error]]
+  if failure.status then
+    return passing_status[failure.status] or failure.status >= 500
   end
-  return passing_kind[err.kind] or false
+  return passing_kind[failure.kind] or false
 end
 
 ---@class assay.WaitOptions
@@ -394,7 +395,8 @@ function M.wait(opts)
       state = seen or "not yet"
     elseif may_pass(done) then
       -- When it was the end of the wait that cut a look short, what was seen before says more.
-      local cut_short = done.kind == "timeout" and time() - start >= opts.timeout
+      local failure = done --[[@as assay.Error]]
+      local cut_short = failure.kind == "timeout" and time() - start >= opts.timeout
       if not (cut_short and state) then
         state = M.text_of(done)
       end

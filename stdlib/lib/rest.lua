@@ -22,7 +22,7 @@ local M = {}
 ---@field query? table
 ---@field body? any a table becomes JSON, a string goes as it is
 ---@field content_type? string of the body, `application/json` by default
----@field headers? table<string, string>
+---@field headers? table<string, string?>
 ---@field timeout? number
 ---@field stream? boolean leave the answer's body as an iterator
 ---@field accept? table<integer, boolean> statuses beside 2xx that are an answer, not an error
@@ -45,13 +45,13 @@ local connection_options = { "ca_cert", "client_cert", "client_key", "proxy" }
 
 local function pool_for(opts)
   local settings = { insecure = opts.insecure or false, timeout = opts.timeout or 30 }
-  local key = { tostring(settings.insecure), tostring(settings.timeout) }
+  local parts = { tostring(settings.insecure), tostring(settings.timeout) }
   for i = 1, #connection_options do
     local name = connection_options[i]
     settings[name] = opts[name]
-    key[#key + 1] = opts[name] or ""
+    parts[#parts + 1] = opts[name] or ""
   end
-  key = table.concat(key, "\0")
+  local key = table.concat(parts, "\0")
   local pool = pools[key]
   if not pool then
     pool = http.client(settings)
@@ -95,7 +95,6 @@ end
 ---@param method string
 ---@param path string
 ---@param resp table
----@return never
 function Client:fail(method, path, resp)
   local text = resp.body
   if type(text) ~= "string" then -- a stream
@@ -177,10 +176,10 @@ function Client:request(method, path, call)
     }
   end
   local status = resp.status
-  if (status >= 200 and status < 300) or (call.accept and call.accept[status]) then
-    return resp
+  if not ((status >= 200 and status < 300) or (call.accept and call.accept[status])) then
+    self:fail(method, path, resp)
   end
-  return self:fail(method, path, resp)
+  return resp
 end
 
 ---Decodes a JSON answer; nil when it has no body.

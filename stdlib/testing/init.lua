@@ -34,7 +34,8 @@ local M = {}
 local Recording = {}
 Recording.__index = Recording
 
-local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
+local this = debug.getinfo(1, "S")
+local here = this and this.source:match("^@(.*)/[^/]*$") or "."
 
 ---Reads a recording: a file's path, or the name of one that comes with this library
 ---(`kubernetes`, `vault`).
@@ -318,6 +319,7 @@ function Server:replay(name, options)
     delay = "number",
   })
   local exchange = self.recording:exchange(name)
+  ---@type table<string, any>
   local request = {}
   for key, value in pairs(exchange.request) do
     request[key] = value
@@ -350,7 +352,7 @@ end
 
 ---Expects an exchange that is written out instead of recorded. Say in the test where the answer is
 ---documented: a mock that answers what no server would answer hides mistakes.
----@param exchange testing.Exchange
+---@param exchange {name?: string, note?: string, request: table, response: table}
 ---@return testing.Server
 function Server:expect(exchange)
   exchange = lib.options("testing.expect", exchange, {

@@ -13,14 +13,15 @@ local M = {}
 function M.enable(client, path, auth_type, opts)
   lib.argument("vault.auth_enable", 1, "path", path, "string")
   lib.argument("vault.auth_enable", 2, "auth_type", auth_type, "string")
-  opts = lib.options("vault.auth_enable", opts, {
+  ---@type table
+  local body = lib.options("vault.auth_enable", opts, {
     description = "string",
     config = "table",
     options = "table",
     ["local"] = "boolean",
   })
-  opts.type = auth_type
-  client:write("sys/auth/" .. path, opts)
+  body.type = auth_type
+  client:write("sys/auth/" .. path, body)
 end
 
 ---@param client vault.Client
@@ -92,6 +93,7 @@ end
 ---@field policies string[]
 ---@field lease_duration integer seconds; 0: never expires
 ---@field renewable boolean
+---@field token_type string `service` or `batch`
 
 ---Logs in and uses the token from then on: `client:auth_login("approle/login", {role_id = ..., secret_id = ...})`.
 ---@param client vault.Client

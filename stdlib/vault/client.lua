@@ -7,7 +7,7 @@ local rest = require("assay.lib.rest")
 local M = {}
 
 ---@class vault.ClientOptions
----@field url string `https://vault.example:8200`
+---@field url? string `https://vault.example:8200`; not where it is an argument of its own
 ---@field token? string
 ---@field namespace? string sent as X-Vault-Namespace (Vault Enterprise, OpenBao 2.3 and later)
 ---@field headers? table<string, string>
@@ -89,7 +89,7 @@ function M.new(where, url, token, opts, level)
   local self = setmetatable({ token = settings.token, namespace = settings.namespace }, Client)
   self.rest = rest.client {
     service = "vault",
-    base_url = settings.url,
+    base_url = settings.url --[[@as string]],
     headers = settings.headers,
     timeout = settings.timeout,
     ca_cert = settings.ca_cert,
@@ -112,7 +112,7 @@ end
 ---@param method string
 ---@param path string without `/v1/`, not yet percent-encoded
 ---@param call? rest.Call
----@return table? body the whole answer; nil when it is empty
+---@return any body the whole answer; nil when it is empty
 ---@return integer status
 function Client:request(method, path, call)
   local headers = {
@@ -161,10 +161,10 @@ function Client:read(path, query)
   return body.data
 end
 
----Writes to a path: the answer's `data`, or nil when there is none.
+---Writes to a path.
 ---@param path string
 ---@param payload? table
----@return table?
+---@return any # the answer's `data`; nil when there is none
 function Client:write(path, payload)
   lib.argument("vault.write", 1, "path", path, "string")
   lib.argument("vault.write", 2, "payload", payload, "table|nil")

@@ -13,15 +13,16 @@ local M = {}
 function M.enable(client, path, engine_type, opts)
   lib.argument("vault.engine_enable", 1, "path", path, "string")
   lib.argument("vault.engine_enable", 2, "engine_type", engine_type, "string")
-  opts = lib.options("vault.engine_enable", opts, {
+  ---@type table
+  local body = lib.options("vault.engine_enable", opts, {
     description = "string",
     config = "table",
     options = "table",
     ["local"] = "boolean",
     seal_wrap = "boolean",
   })
-  opts.type = engine_type
-  client:write("sys/mounts/" .. path, opts)
+  body.type = engine_type
+  client:write("sys/mounts/" .. path, body)
 end
 
 ---Unmounts an engine with everything in it.

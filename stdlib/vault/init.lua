@@ -107,6 +107,7 @@ end
 ---@field headers? table<string, string>
 
 -- Unsealed and serving; a standby passes requests on.
+---@type table<integer, boolean>
 local usable = { [429] = true, [473] = true }
 local states = { [472] = "disaster-recovery standby", [501] = "not initialized", [503] = "sealed" }
 

@@ -24,7 +24,7 @@ end
 ---@param client vault.Client
 ---@return table
 function M.lookup_self(client)
-  return client:read("auth/token/lookup-self")
+  return client:read("auth/token/lookup-self") --[[@as table]]
 end
 
 ---@param client vault.Client

@@ -1,4 +1,6 @@
 -- Where assay.k8s finds its cluster and credentials.
+-- What is nil fails the test that reads it.
+---@diagnostic disable: need-check-nil
 local config = require("assay.k8s.config")
 local k8s = require("assay.k8s")
 local testing = require("assay.testing")
@@ -37,6 +39,7 @@ contexts:
 ]]
 
 describe("assay.k8s target", function()
+  ---@type string, table<string, string|false>
   local folder, kept
 
   before_each(function()
@@ -97,7 +100,7 @@ describe("assay.k8s target", function()
   it("says so when the pod has no token", function()
     env.set("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     local target = config.target { service_account = folder .. "/nothing" }
-    local err = testing.raised(target.token)
+    local err = testing.raised(target.token --[[@as fun()]])
     assert.contains(tostring(err), "k8s: cannot read the token")
     assert.contains(tostring(err), folder .. "/nothing/token")
     assert.contains(err.hint, "automountServiceAccountToken")

@@ -6,6 +6,7 @@ local testing = require("assay.testing")
 local admin = "admin-token-0123456789abcdef"
 
 describe("assay.k8s readiness", function()
+  ---@type testing.Server, k8s.Client
   local server, c
 
   before_each(function()

@@ -5,6 +5,7 @@ local testing = require("assay.testing")
 local admin = "admin-token-0123456789abcdef"
 
 describe("assay.k8s streams", function()
+  ---@type testing.Server, k8s.Client, table
   local server, c, opts
 
   before_each(function()
@@ -139,7 +140,7 @@ describe("assay.k8s streams", function()
     it("can be closed early", function()
       server:replay("watch: ADDED MODIFIED DELETED", { chunk_size = 10 })
       local watch = c:watch("demo", "configmap", { resource_version = "1581", timeout = 3 })
-      assert.eq(watch().type, "ADDED")
+      assert.eq(assert(watch()).type, "ADDED")
       watch:close()
     end)
   end)

@@ -1,4 +1,6 @@
 -- The verbs of assay.k8s against exchanges recorded from a Kubernetes 1.36 API server.
+-- What is nil fails the test that reads it.
+---@diagnostic disable: need-check-nil
 local k8s = require("assay.k8s")
 local testing = require("assay.testing")
 
@@ -6,6 +8,7 @@ local admin = "admin-token-0123456789abcdef"
 local viewer = "viewer-token-0123456789abcdef"
 
 describe("assay.k8s", function()
+  ---@type testing.Server, k8s.Client, table
   local server, c, opts
 
   before_each(function()
@@ -498,18 +501,22 @@ describe("assay.k8s", function()
 
     it("names the type of a wrong option", function()
       misuse("k8s.list: option `limit`: expected integer, got string", nil, function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         c:list("demo", "pod", { limit = "1" })
       end)
       misuse("k8s.client: option `base_url`: expected string, got number", nil, function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         k8s.client { base_url = 5 }
       end)
     end)
 
     it("asks for a namespace and a name", function()
       misuse("k8s: `secret` belongs to a namespace", nil, function()
+        ---@diagnostic disable-next-line: param-type-mismatch
         c:get_secret(nil, "s1")
       end)
       misuse("k8s: name: expected a name, got nil", nil, function()
+        ---@diagnostic disable-next-line: missing-parameter
         c:exists("demo", "secret")
       end)
     end)

@@ -3,6 +3,7 @@ local rest = require("assay.lib.rest")
 local testing = require("assay.testing")
 
 describe("assay.lib.rest", function()
+  ---@type testing.Server, rest.Client
   local server, c
 
   -- Made up by this test: what matters is what the client makes of an answer, not who sends it.

@@ -1,7 +1,10 @@
 -- The mock server has to fail loudly; these tests make it fail.
+-- What is nil fails the test that reads it.
+---@diagnostic disable: need-check-nil
 local testing = require("assay.testing")
 
 describe("assay.testing", function()
+  ---@type testing.Server, http.Client
   local server, client
 
   before_each(function()

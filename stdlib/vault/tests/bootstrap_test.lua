@@ -1,10 +1,13 @@
 -- Waiting for a server, logging in through Kubernetes, and credentials that are made once.
+-- What is nil fails the test that reads it.
+---@diagnostic disable: need-check-nil
 local testing = require("assay.testing")
 local vault = require("assay.vault")
 
 local root = "root-token"
 
 describe("vault.wait", function()
+  ---@type testing.Server
   local server
 
   before_each(function()
@@ -51,6 +54,7 @@ describe("vault.wait", function()
 end)
 
 describe("vault.authenticated_client", function()
+  ---@type testing.Server, testing.Server, table
   local server, cluster, kubernetes
 
   before_each(function()
@@ -117,6 +121,7 @@ describe("vault.authenticated_client", function()
 end)
 
 describe("vault.ensure_credentials", function()
+  ---@type testing.Server, vault.Client
   local server, c
 
   before_each(function()
@@ -217,6 +222,7 @@ describe("vault.ensure_credentials", function()
 end)
 
 describe("vault.assert_secret", function()
+  ---@type testing.Server, vault.Client
   local server, c
 
   before_each(function()
