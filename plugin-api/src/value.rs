@@ -193,9 +193,9 @@ impl<'a> View<'a> {
 }
 
 /// # Safety
-/// `ptr` must be valid for `len` items for `'a`, unless `len` is 0.
+/// `ptr` must be valid for `len` items for `'a`, unless it is null or `len` is 0.
 unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> &'a [T] {
-    if len == 0 {
+    if len == 0 || ptr.is_null() {
         return &[];
     }
     // SAFETY: the caller's promise.

@@ -147,6 +147,9 @@ unsafe extern "C" fn set(ret: *mut Ret, val: *const Val) {
         if slot.set {
             return;
         }
+        if val.is_null() {
+            return slot.fail(&Error::new("internal", "a result that points nowhere"));
+        }
         slot.set = true;
         match (*val).tag {
             tag::NIL => return ffi::lua_pushnil(slot.state),
@@ -221,12 +224,17 @@ unsafe fn call(state: *mut lua_State, vm: &Vm, bound: Bound, pending: *mut task:
             ffi::lua_gc(state, ffi::LUA_GCRESTART);
         }
         if status == abi::PENDING {
-            if pending.is_null() {
+            let wrong = if pending.is_null() {
+                Some("a function not declared `async` went pending")
+            } else if block.task.vt.is_null() {
+                Some("a function went pending without a task")
+            } else {
+                None
+            };
+            if let Some(wrong) = wrong {
                 task::drop_task(block.task);
-                slot.fail(&Error::new(
-                    "internal",
-                    "a function not declared `async` went pending",
-                ));
+                // What it may have set is below the error, and goes with the frame.
+                slot.fail(&Error::new("internal", wrong));
                 return abi::ERR;
             }
             (*pending).task = block.task;
@@ -528,7 +536,7 @@ pub(crate) unsafe fn push_protected(
                 push(state, vm, val, bound);
                 return true;
             }
-            tag::STR if vm.has_room(state, val.len as usize * 2) => {
+            tag::STR if !points_nowhere(val) && vm.has_room(state, val.len as usize * 2) => {
                 push(state, vm, val, bound);
                 return true;
             }
@@ -580,6 +588,13 @@ pub(crate) unsafe fn push_nested(
     let Val { tag, len, u } = *val;
     // SAFETY: the value is live, and its tag says which field is set. No frame here owns anything.
     unsafe {
+        if points_nowhere(val) {
+            ffi::luaL_error(
+                state,
+                c"a value of tag %d that points nowhere".as_ptr(),
+                tag as c_int,
+            );
+        }
         match tag {
             tag::NIL => ffi::lua_pushnil(state),
             tag::NULL => ffi::lua_pushlightuserdata(state, std::ptr::null_mut()),
@@ -616,6 +631,29 @@ pub(crate) unsafe fn push_nested(
                     unknown as c_int,
                 );
             }
+        }
+    }
+}
+
+/// Whether a value has a null pointer where there must be something: the one lie of a plugin that can
+/// be seen.
+unsafe fn points_nowhere(val: &Val) -> bool {
+    let Val { tag, len, u } = *val;
+    // SAFETY: the value is live, and its tag says which field is set.
+    unsafe {
+        match tag {
+            tag::STR | tag::LIST | tag::MAP | tag::ERROR => len > 0 && u.l.is_null(),
+            tag::OBJECT => u.o.is_null() || (*u.o).vt.is_null(),
+            tag::FUNC => u.fun.is_null() || (*u.fun).vt.is_null(),
+            tag::BUF => {
+                u.buf.is_null()
+                    || (*u.buf).vt.is_null()
+                    || (*u.buf).len > 0 && (*u.buf).ptr.is_null()
+            }
+            tag::RECORD => {
+                u.r.is_null() || (*u.r).class.is_null() || len > 0 && (*u.r).pairs.is_null()
+            }
+            _ => false,
         }
     }
 }

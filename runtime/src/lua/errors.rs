@@ -59,6 +59,7 @@ pub(crate) unsafe fn push_record(
         for at in 0..val.len as usize {
             let value = &*pairs.add(2 * at + 1);
             if value.tag == tag::OBJECT
+                && !value.u.o.is_null()
                 && is(&*pairs.add(2 * at), b"value")
                 && object::push_lua_value(state, vm, value.u.o)
             {
@@ -95,8 +96,10 @@ pub(crate) unsafe fn push_record(
 }
 
 unsafe fn is(key: &Val, name: &[u8]) -> bool {
-    // SAFETY: the tag says that it is a string.
-    key.tag == tag::STR && unsafe { std::slice::from_raw_parts(key.u.s, key.len as usize) } == name
+    // SAFETY: the tag says that it is a string; of no bytes, it may be null.
+    key.tag == tag::STR
+        && key.len as usize == name.len()
+        && unsafe { !key.u.s.is_null() && std::slice::from_raw_parts(key.u.s, name.len()) == name }
 }
 
 unsafe fn push_name(state: *mut lua_State, bound: Bound) {

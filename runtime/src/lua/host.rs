@@ -205,7 +205,8 @@ unsafe extern "C" fn timer_drop(timer: *mut c_void) {
 
 unsafe extern "C" fn spawn(vm: *const VmHdr, task: Task) {
     // SAFETY: one of our VMs, on its thread.
-    let Some(vm) = (unsafe { vm.cast::<Vm>().as_ref() }) else {
+    let vm = unsafe { vm.cast::<Vm>().as_ref() };
+    let Some(vm) = vm.filter(|_| !task.vt.is_null()) else {
         // SAFETY: a live task, dropped once.
         return unsafe { drop_task(task) };
     };
