@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RELEASE = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 IMAGE := assay/runtime:$(VERSION)
 
-.PHONY: help dist static demo test bench image rootfs fmt lint asan clean
+.PHONY: help dist static demo test bench image rootfs fmt lint asan fuzz clean
 
 help:
 	@echo 'make demo     build, publish, install, and run a real job against mock servers'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench    the table of benches/README.md'
 	@echo 'make lint     formatting, clippy and rustdoc, as CI has it; make fmt formats'
 	@echo "make asan     the plugin kit's tests under AddressSanitizer"
+	@echo 'make fuzz     one fuzz target: TARGET=json TIME=600; tests/fuzz/README.md lists them'
 	@echo 'make clean    remove dist/ and what cargo built'
 
 # One cargo call for each piece: together, features that one of them turns on would weigh on all.
@@ -74,6 +75,15 @@ lint:
 asan:
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address LSAN_OPTIONS=suppressions=$(CURDIR)/plugin-api/tests/lsan.supp \
 	  $(CARGO) test --locked -p assay-plugin --all-features --tests --target $$(rustc -vV | sed -n 's/host: //p')
+
+# cargo-fuzz wants flags that are stable nowhere, as asan does. Leaks are not looked for: a VM lives as long as the process.
+TARGET ?= json
+TIME ?= 600
+fuzz:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is not installed: cargo install cargo-fuzz'; exit 2; }
+	mkdir -p tests/fuzz/corpus/$(TARGET)
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz $(TARGET) tests/fuzz/corpus/$(TARGET) tests/fuzz/seeds/$(TARGET) -- \
+	  -max_total_time=$(TIME) -detect_leaks=0 -print_final_stats=1 -timeout=20 -rss_limit_mb=2500
 
 clean:
 	rm -rf $(DIST)

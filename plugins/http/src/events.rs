@@ -171,6 +171,13 @@ impl Parser {
     }
 }
 
+/// The events of a stream that comes in pieces.
+#[cfg(fuzzing)]
+pub(crate) fn parse(pieces: &[&[u8]]) -> Vec<Value> {
+    let mut parser = Parser::default();
+    pieces.iter().flat_map(|piece| parser.push(piece)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,9 @@ mod download;
 mod events;
 mod exchange;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod incoming;
 mod json;

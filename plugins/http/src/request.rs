@@ -471,7 +471,7 @@ pub(crate) fn parse_url(text: &str) -> Result<Url> {
     }
 }
 
-fn add_query(url: &mut Url, more: &str) {
+pub(crate) fn add_query(url: &mut Url, more: &str) {
     if more.is_empty() {
         return;
     }

@@ -14,7 +14,7 @@ mod connection;
 mod file;
 mod reply;
 pub(crate) mod request;
-mod router;
+pub(crate) mod router;
 mod socket;
 pub(crate) mod stream;
 mod tls;
