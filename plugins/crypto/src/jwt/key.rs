@@ -416,8 +416,9 @@ impl KeySet {
         if let Some(block) = pem(text, &PUBLIC)? {
             return Ok(Self::one(PublicKey::pem(&block)?));
         }
-        if text.trim_ascii_start().starts_with(b"{") {
-            let json = serde_json::from_slice(text)
+        let json = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if json.trim_ascii_start().starts_with(b"{") {
+            let json = serde_json::from_slice(json)
                 .map_err(|error| unusable(format_args!("it looks like a JWKS, but: {error}")))?;
             return Self::jwks(json);
         }
@@ -601,18 +602,21 @@ fn unusable(what: impl std::fmt::Display) -> Error {
 /// A secret, unless it is a key of another kind: with the text of a public key as secret, anybody
 /// could sign.
 fn secret(text: &[u8]) -> Result<&[u8]> {
-    let start = text.trim_ascii_start();
-    let is_der = |der: &[u8]| {
-        PublicKey::spki(der).is_ok()
-            || PublicKey::rsa_der(der).is_ok()
-            || PublicKey::certificate(der).is_ok()
-    };
+    // Windows editors put a byte order mark before the text.
+    let start = text
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(text)
+        .trim_ascii_start();
     let bare: Vec<u8> = text
         .iter()
-        .copied()
         .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
         .collect();
-    let is_public = [&b"ssh-"[..], b"ecdsa-sha2-"]
+    let is_public = PUBLIC_PREFIXES
         .iter()
         .any(|prefix| start.starts_with(prefix))
         || is_der(text)
@@ -621,14 +625,55 @@ fn secret(text: &[u8]) -> Result<&[u8]> {
         return Err(unusable("it is a public key, but not in PEM")
             .hint("`openssl pkey -pubin -inform DER -in key.der` prints it as PEM"));
     }
-    // `jwt_verify` takes it for a key set.
+    // `jwt_verify` takes an object for a key set.
     if start.starts_with(b"{") {
         return Err(unusable("it is JSON, and a secret is taken as it is"));
+    }
+    // What is left of a key set without its `{"keys":`.
+    if start.starts_with(b"[") && serde_json::from_slice::<serde::de::IgnoredAny>(start).is_ok() {
+        return Err(
+            unusable("it is a JSON list").hint("a JWKS has its keys in a list named `keys`")
+        );
     }
     if text.is_empty() {
         return Err(unusable("an empty secret"));
     }
     Ok(text)
+}
+
+/// How public keys of SSH begin (RFC 4716, `sshd(8)`), and of XML signatures.
+const PUBLIC_PREFIXES: &[&[u8]] = &[
+    b"ssh-",
+    b"ecdsa-sha2-",
+    b"sk-ssh-",
+    b"sk-ecdsa-",
+    b"---- BEGIN SSH2 PUBLIC KEY",
+    b"<RSAKeyValue",
+];
+
+/// Whether bytes have the form of a public key or certificate in DER, also of a kind that is not
+/// supported. Random secrets have not: that takes five bytes and all lengths to fit.
+fn is_der(der: &[u8]) -> bool {
+    fn spki(fields: &mut Der<'_>) -> Result<()> {
+        fields.sequence()?.take(0x06)?;
+        fields.bit_string().map(drop)
+    }
+    fn rsa(fields: &mut Der<'_>) -> Result<()> {
+        fields.take(0x02)?;
+        fields.take(0x02).map(drop)
+    }
+    /// To be signed, algorithm, signature.
+    fn certificate(fields: &mut Der<'_>) -> Result<()> {
+        fields.sequence()?;
+        fields.sequence()?;
+        fields.bit_string().map(drop)
+    }
+    [spki, rsa, certificate].iter().any(|read| {
+        let mut outer = Der(der);
+        outer.sequence().is_ok_and(|mut fields| {
+            read(&mut fields).is_ok() && fields.0.is_empty() && outer.0.is_empty()
+        })
+    })
 }
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(

@@ -13,7 +13,7 @@ use assay_plugin::{De, Error, Result, Value, View};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value as Json};
 
 use algorithm::Algorithm;
@@ -135,6 +135,15 @@ pub fn jwt_verify(token: &str, key: View<'_>, options: Option<De<VerifyOptions>>
             "it has critical extensions (`crit`), and none is supported",
         ));
     }
+    // RFC 7797: with `false` the payload is no base64url, whether `crit` says so or not.
+    if header
+        .get("b64")
+        .is_some_and(|b64| *b64 != Json::Bool(true))
+    {
+        return Err(malformed(
+            "its payload is not encoded (`b64`), which is not supported",
+        ));
+    }
     let kid = match header.get("kid") {
         None | Some(Json::Null) => None,
         Some(Json::String(kid)) => Some(kid.as_str()),
@@ -219,10 +228,46 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
 }
 
 fn json(part: &str, text: &str) -> Result<Object> {
-    match serde_json::from_slice(&decode(part, text)?) {
-        Ok(Json::Object(object)) => Ok(object),
-        Ok(_) => Err(malformed(format_args!("its {part} is not a JSON object"))),
-        Err(error) => Err(malformed(format_args!("its {part} is not JSON: {error}"))),
+    let text = decode(part, text)?;
+    match serde_json::from_slice(&text) {
+        Ok(Members(object)) => Ok(object),
+        Err(error) if !error.is_data() => {
+            Err(malformed(format_args!("its {part} is not JSON: {error}")))
+        }
+        Err(error) if text.trim_ascii_start().starts_with(b"{") => {
+            Err(malformed(format_args!("its {part} {error}")))
+        }
+        Err(_) => Err(malformed(format_args!("its {part} is not a JSON object"))),
+    }
+}
+
+/// An object whose members all have names of their own: of two with one name, this reader might
+/// take one and the next reader the other (RFC 7515, 4; RFC 8725, 2.4).
+struct Members(Object);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Members, A::Error> {
+                let mut object = Object::new();
+                while let Some((name, value)) = pairs.next_entry::<String, Json>()? {
+                    if object.contains_key(&name) {
+                        return Err(serde::de::Error::custom(format_args!(
+                            "has two members `{}`",
+                            name.escape_debug()
+                        )));
+                    }
+                    object.insert(name, value);
+                }
+                Ok(Members(object))
+            }
+        }
+        deserializer.deserialize_any(MembersVisitor)
     }
 }
 
@@ -242,6 +287,8 @@ fn check_times(claims: &Object, leeway: f64) -> Result<()> {
             format!("the token's `{name}` is {other}, not a time in seconds"),
         )),
     };
+    // When it was issued says nothing of its validity, but must be a time (RFC 7519, 4.1.6).
+    time("iat")?;
     if let Some(exp) = time("exp")?
         && exp + leeway <= now
     {
@@ -276,7 +323,8 @@ fn check_names(claims: &Object, claim: &str, kind: &'static str, expected: &Name
             .is_some_and(|text| expected.0.iter().any(|e| e == text))
     };
     let fits = match got {
-        Some(Json::Array(values)) => values.iter().any(has),
+        // An issuer is one text; only an audience may be several (RFC 7519, 4.1.1 and 4.1.3).
+        Some(Json::Array(values)) if claim == "aud" => values.iter().any(has),
         Some(value) => has(value),
         None => false,
     };

@@ -57,6 +57,31 @@ fn hash_known_answers() {
 }
 
 #[test]
+fn hash_of_every_length() {
+    let mut count = 0;
+    for line in include_str!("digests.txt").lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let [algorithm, message, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let message = match (message.parse::<usize>(), message.split_once('*')) {
+            (Ok(length), _) => (0..length).map(|i| (i % 251) as u8).collect(),
+            (_, Some((times, text))) => text.repeat(times.parse().unwrap()).into_bytes(),
+            _ => message.as_bytes().to_vec(),
+        };
+        assert_eq!(
+            text("hash", (Bytes(message), algorithm)),
+            expected,
+            "{line}"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 312);
+}
+
+#[test]
 fn hash_takes_bytes() {
     assert_eq!(
         text("hash", (bytes(&[0xff, 0x00, 0xfe]),)),
@@ -115,6 +140,23 @@ fn hash_file() {
         text("hash_file", (path, "sha1")),
         "34aa973cd4c4daa4f61eeb2bdbad27316534016f"
     );
+
+    // A size of nothing, and of a whole number of chunks; holes are zeros.
+    let sparse = dir.join("sparse");
+    let file = std::fs::File::create(&sparse).unwrap();
+    for (size, expected) in [
+        (
+            0,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ),
+        (
+            8 << 20,
+            "2daeb1f36095b44b318410b3f4e8b5d989dcc7bb023d1426c492dab0a3053e74",
+        ),
+    ] {
+        file.set_len(size).unwrap();
+        assert_eq!(text("hash_file", (sparse.to_str().unwrap(),)), expected);
+    }
 
     let missing = dir.join("missing");
     let error = fails("hash_file", (missing.to_str().unwrap(),));
@@ -213,6 +255,29 @@ fn hmac_known_answers() {
         ),
         "4fe8e202c4f058e8dddc23d8c34e467343e23555e24fc2f025d598f558f67205"
     );
+}
+
+#[test]
+fn hmac_of_every_key() {
+    let value = |text: &str| match text.split_once('*') {
+        Some((byte, times)) => unhex(byte).repeat(times.parse().unwrap()),
+        None if text == "-" => Vec::new(),
+        None => unhex(text),
+    };
+    let mut count = 0;
+    for line in include_str!("macs.txt").lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let [_, algorithm, key, data, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let args = (Bytes(value(key)), Bytes(value(data)), algorithm);
+        let mac = text("hmac", args);
+        assert_eq!(mac[..expected.len()], *expected, "{line}");
+        count += 1;
+    }
+    assert_eq!(count, 130);
 }
 
 #[test]

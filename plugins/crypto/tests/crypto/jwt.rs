@@ -196,6 +196,43 @@ fn every_algorithm_round_trip() {
     }
 }
 
+#[test]
+fn hostile_tokens() {
+    let key = |name| match name {
+        "secret" => SECRET,
+        "rsa.pub" => key!("rsa.pub"),
+        "rsa.pkcs1.pub" => key!("rsa.pkcs1.pub"),
+        "rsa.cert" => key!("rsa.cert"),
+        "p256.pub" => key!("p256.pub"),
+        "p384.pub" => key!("p384.pub"),
+        "p521.pub" => key!("p521.pub"),
+        "ed25519.pub" => key!("ed25519.pub"),
+        other => panic!("{other}"),
+    };
+    let mut wrong = String::new();
+    let mut count = 0;
+    for line in include_str!("refused.txt").lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let [name, key_name, kind, token] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        count += 1;
+        let mut token = token.to_owned();
+        for (escaped, plain) in [("%0A", "\n"), ("%20", " "), ("%00", "\0")] {
+            token = token.replace(escaped, plain);
+        }
+        match verify(&token, key(key_name), Value::Nil) {
+            Err(error) if error.kind() == kind => {}
+            Err(error) => wrong += &format!("{name}: {}: {error}\n", error.kind()),
+            Ok(claims) => wrong += &format!("{name}: accepted: {claims:?}\n"),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert_eq!(count, 283);
+}
+
 /// The key decides, not the token: RFC 8725, 2.1.
 #[test]
 fn algorithm_confusion() {
@@ -561,6 +598,315 @@ fn key_sets() {
         "no key of the JWKS has the token's kid `two` (it has one, three)"
     );
     assert!(error.hint_text().unwrap().contains("rotated"));
+}
+
+/// RFC 7517, 4.2 to 4.4: what a key says of itself holds.
+#[test]
+fn keys_for_other_uses() {
+    let point = r#""crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
+    let (header, signature, _) = RFC7515[2];
+    let token = format!("{header}.{CLAIMS}.{signature}");
+    let with = |more: &str| format!(r#"{{"kty":"EC",{point}{more}}}"#);
+    for more in [
+        "",
+        r#","use":"sig""#,
+        r#","alg":"ES256""#,
+        r#","key_ops":["verify"]"#,
+        r#","key_ops":["sign","verify"],"use":"sig""#,
+        r#","x5c":["AA"],"x5u":"https://example.com","unknown":{"a":[]}"#,
+        r#","use":null,"alg":null,"key_ops":null,"kid":null"#,
+    ] {
+        let verified = verify(&token, &with(more), ancient());
+        assert!(verified.is_ok(), "{more}: {verified:?}");
+    }
+    for (more, kind) in [
+        (r#","use":"enc""#, "key"),
+        (r#","use":"SIG""#, "key"),
+        (r#","use":["sig"]"#, "key"),
+        (r#","key_ops":[]"#, "key"),
+        (r#","key_ops":["sign"]"#, "key"),
+        (r#","key_ops":["verify"],"use":"enc""#, "key"),
+        (r#","key_ops":"verify""#, "key"),
+        (r#","alg":"ES384""#, "algorithm"),
+        (r#","alg":"HS256""#, "algorithm"),
+        (r#","alg":"es256""#, "algorithm"),
+        (r#","alg":"none""#, "algorithm"),
+        (r#","alg":7"#, "key"),
+    ] {
+        let (found, message) = refused(&token, &with(more), ancient());
+        assert_eq!(found, kind, "{more}: {message}");
+    }
+}
+
+/// Numbers that are no key of the kind that they claim to be.
+#[test]
+fn broken_keys() {
+    let (header, signature, rsa) = RFC7515[1];
+    let token = format!("{header}.{CLAIMS}.{signature}");
+    let exponent = |e: &str| rsa.replace("AQAB", e);
+    for (key, kind) in [
+        // 1 signs everything, 2 is even, 0 and nothing are no exponents.
+        (exponent("AQ"), "signature"),
+        (exponent("Ag"), "signature"),
+        (exponent("AA"), "signature"),
+        (exponent(""), "signature"),
+        // Padded, of the other alphabet.
+        (exponent("AQAB=="), "key"),
+        (rsa.replace("-EstJQLr", "+EstJQLr"), "signature"),
+        (rsa.replace("_wWJcyQoT", "/wWJcyQoT"), "key"),
+        // An even modulus; one bit shorter than 2048.
+        (rsa.replace("yuXpoQ", "yuXpoA"), "signature"),
+        (rsa.replace(r#""n":"ofgW"#, r#""n":"IfgW"#), "key"),
+        (rsa.replace(r#""kty":"RSA""#, r#""kty":"oct""#), "key"),
+        (rsa.replace(r#""kty":"RSA""#, r#""kty":"rsa""#), "key"),
+    ] {
+        if key == rsa {
+            continue;
+        }
+        let (found, message) = refused(&token, &key, ancient());
+        assert_eq!(found, kind, "{key}: {message}");
+    }
+
+    let (header, signature, ec) = RFC7515[2];
+    let token = format!("{header}.{CLAIMS}.{signature}");
+    for (from, to, kind) in [
+        // Not on the curve; both zero; a coordinate too short, too long; of another curve.
+        (
+            "NpXW6pCyStikYjKIWI5a0",
+            "NpXW6pCyStikYjKIWI5a4",
+            "signature",
+        ),
+        (
+            "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            &"A".repeat(43),
+            "signature",
+        ),
+        (
+            "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "f83OJ3D2",
+            "key",
+        ),
+        ("f83OJ3D2xF1B", "AAAAf83OJ3D2xF1B", "key"),
+        ("P-256", "P-384", "key"),
+        ("P-256", "P-521", "key"),
+        ("P-256", "p-256", "key"),
+        ("P-256", "secp256k1", "key"),
+        (r#""EC""#, r#""OKP""#, "key"),
+    ] {
+        let key = ec.replace(from, to);
+        assert_ne!(key, ec, "{from}");
+        let (found, message) = refused(&token, &key, ancient());
+        assert_eq!(found, kind, "{key}: {message}");
+    }
+    for point in ["", "AA", &"A".repeat(42), &"A".repeat(44)] {
+        let key = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{point}"}}"#);
+        let token = sign(sub("a"), key!("ed25519"), "EdDSA");
+        assert_eq!(refused(&token, &key, Value::Nil).0, "key", "{point}");
+    }
+    for curve in ["Ed448", "X25519", "ed25519"] {
+        let key = format!(
+            r#"{{"kty":"OKP","crv":"{curve}","x":"{}"}}"#,
+            "A".repeat(43)
+        );
+        assert_eq!(refused(&token, &key, Value::Nil).0, "key", "{curve}");
+    }
+}
+
+/// A mixed set: the secret in it verifies HMACs alone, and a public key is nobody's secret.
+#[test]
+fn key_sets_of_several_kinds() {
+    let rsa = RFC7515[1].2.replace('{', r#"{"kid":"rsa","#);
+    let oct = format!(r#"{{"kty":"oct","kid":"oct","k":"{}"}}"#, b64(SECRET));
+    let set = format!(r#"{{"keys":[{rsa},{oct}]}}"#);
+    let token = |kid: &str, secret: &[u8]| {
+        let options = table([("kid", kid.into())]);
+        text(
+            "jwt_sign",
+            (sub("a"), Bytes(secret.to_vec()), "HS256", options),
+        )
+    };
+    assert!(verify(&token("oct", SECRET.as_bytes()), &set, Value::Nil).is_ok());
+    // Under the name of the RSA key; with its modulus as secret, under its name and without one.
+    let modulus = serde_json::from_str::<serde_json::Value>(&rsa).unwrap()["n"].to_string();
+    let modulus = modulus.trim_matches('"').as_bytes();
+    assert_eq!(
+        refused(&token("rsa", SECRET.as_bytes()), &set, Value::Nil).0,
+        "algorithm"
+    );
+    assert_eq!(
+        refused(&token("rsa", modulus), &set, Value::Nil).0,
+        "algorithm"
+    );
+    let unnamed = text("jwt_sign", (sub("a"), Bytes(modulus.to_vec()), "HS256"));
+    assert_eq!(refused(&unnamed, &set, Value::Nil).0, "signature");
+}
+
+/// Whatever is public by its form is no secret, also where we cannot verify with it.
+#[test]
+fn public_keys_are_no_secrets() {
+    let token = sign(sub("a"), SECRET, "HS256");
+    let decode = |pem: &str| {
+        let lines = pem.lines().filter(|line| !line.starts_with('-'));
+        base64::engine::general_purpose::STANDARD
+            .decode(lines.collect::<String>())
+            .unwrap()
+    };
+    for pem in [
+        key!("rsa.pub"),
+        key!("rsa.pkcs1.pub"),
+        key!("rsa.cert"),
+        key!("rsa1024.pub"),
+        key!("p256.pub"),
+        key!("p256.cert"),
+        key!("p384.pub"),
+        key!("p521.pub"),
+        key!("ed25519.pub"),
+        key!("secp256k1.pub"),
+    ] {
+        let der = decode(pem);
+        let standard = base64::engine::general_purpose::STANDARD.encode(&der);
+        for key in [
+            der.clone(),
+            standard.into_bytes(),
+            URL_SAFE_NO_PAD.encode(&der).into_bytes(),
+        ] {
+            let error = fails("jwt_verify", (&*token, Bytes(key.clone())));
+            assert_eq!(
+                (error.kind(), error.message()),
+                (
+                    "key",
+                    "the key cannot be used: it is a public key, but not in PEM"
+                ),
+                "{pem}"
+            );
+            assert_eq!(
+                fails("jwt_sign", (sub("a"), Bytes(key), "HS256")).kind(),
+                "key"
+            );
+        }
+    }
+    let (_, _, jwk) = RFC7515[1];
+    for key in [
+        format!("[{jwk}]"),
+        format!(" \n[{jwk}]"),
+        format!("\u{feff}[{jwk}]"),
+        "\u{feff}ssh-ed25519 AAAAC3NzaC1lZDI1NTE5".into(),
+        "sk-ssh-ed25519@openssh.com AAAA".into(),
+        "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA".into(),
+        "<RSAKeyValue><Modulus>AA</Modulus></RSAKeyValue>".into(),
+    ] {
+        assert_eq!(refused(&token, &key, Value::Nil).0, "key", "{key}");
+    }
+    // With the mark that Windows editors write, a key set is a key set.
+    let (header, signature, _) = RFC7515[1];
+    let signed = format!("{header}.{CLAIMS}.{signature}");
+    assert!(verify(&signed, &format!("\u{feff}{jwk}"), ancient()).is_ok());
+    // Secrets that only begin alike.
+    for secret in [
+        "[not json, a secret",
+        "ssh",
+        "0\u{1e}0123456789abcdefghijklmnopqrst",
+    ] {
+        let token = sign(sub("a"), secret, "HS256");
+        assert!(verify(&token, secret, Value::Nil).is_ok(), "{secret}");
+    }
+}
+
+/// A token may be large and deep; neither takes the stack nor more than its own size again and again.
+#[test]
+fn huge_tokens() {
+    let signed = |claims: &str| {
+        let message = format!("{}.{}", b64(r#"{"alg":"HS256"}"#), b64(claims));
+        let mac: Vec<u8> = host()
+            .call("hmac", (SECRET, &*message, "sha256", true))
+            .unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac))
+    };
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(4 << 20));
+    let claims = verify(&signed(&long), SECRET, Value::Nil).unwrap();
+    assert_eq!(claims.get("a").unwrap().as_str().unwrap().len(), 4 << 20);
+    let many = format!(
+        "{{{}\"z\":0}}",
+        (0..50_000).fold(String::new(), |mut all, i| {
+            all += &format!("\"k{i}\":{i},");
+            all
+        })
+    );
+    assert!(verify(&signed(&many), SECRET, Value::Nil).is_ok());
+    for open in ["[", r#"{"a":"#] {
+        let deep = format!(r#"{{"a":{}"#, open.repeat(200_000));
+        assert_eq!(refused(&signed(&deep), SECRET, Value::Nil).0, "token");
+    }
+    // Deep in the header, before any signature is checked.
+    let header = b64(&format!(r#"{{"alg":"HS256","x":{}"#, "[".repeat(200_000)));
+    assert_eq!(
+        refused(&format!("{header}.AA.AA"), SECRET, Value::Nil).0,
+        "token"
+    );
+    // A million dots are counted no further than needed.
+    assert_eq!(refused(&".".repeat(1 << 20), SECRET, Value::Nil).0, "token");
+}
+
+/// To the second, by RFC 7519, 4.1.4 and 4.1.5: `exp` is the first second that is too late, `nbf`
+/// the first that is not too early; `leeway` moves both. The clock may go on a little meanwhile.
+#[test]
+fn times_at_their_edges() {
+    let check = |claims: [(&str, i64); 1], leeway: f64| {
+        let [(name, time)] = claims;
+        let token = sign(table([(name, Value::Int(time))]), SECRET, "HS256");
+        match verify(&token, SECRET, table([("leeway", Value::Float(leeway))])) {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error.kind().to_owned(),
+        }
+    };
+    assert_eq!(check([("exp", now())], 0.0), "expired");
+    assert_eq!(check([("exp", now() + 1000)], 0.0), "ok");
+    assert_eq!(check([("exp", now() - 1000)], 1000.0), "expired");
+    assert_eq!(check([("exp", now() - 1000)], 2000.0), "ok");
+    assert_eq!(check([("exp", now() - 1000)], 999.5), "expired");
+    assert_eq!(check([("nbf", now())], 0.0), "ok");
+    assert_eq!(check([("nbf", now() + 1000)], 0.0), "not_yet_valid");
+    assert_eq!(check([("nbf", now() + 1000)], 1000.0), "ok");
+    assert_eq!(check([("nbf", now() + 2000)], 1000.0), "not_yet_valid");
+    // Issued tomorrow is odd, and no reason to refuse: the issuer's clock may be ahead.
+    assert_eq!(check([("iat", now() + 86_400)], 0.0), "ok");
+    // No `exp` at all is for the caller to judge.
+    assert!(verify(&sign(sub("a"), SECRET, "HS256"), SECRET, Value::Nil).is_ok());
+}
+
+#[test]
+fn audiences_and_issuers_that_are_none() {
+    let message = |claims: &str| {
+        let message = format!("{}.{}", b64(r#"{"alg":"HS256"}"#), b64(claims));
+        let mac: Vec<u8> = host()
+            .call("hmac", (SECRET, &*message, "sha256", true))
+            .unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac))
+    };
+    for (claims, option, kind) in [
+        (r#"{"aud":[]}"#, "audience", Some("audience")),
+        (r#"{"aud":null}"#, "audience", Some("audience")),
+        (r#"{"aud":["b","c"]}"#, "audience", Some("audience")),
+        (r#"{"aud":[["a"]]}"#, "audience", Some("audience")),
+        (r#"{"aud":{"a":"a"}}"#, "audience", Some("audience")),
+        (r#"{"aud":"A"}"#, "audience", Some("audience")),
+        (r#"{"aud":"a "}"#, "audience", Some("audience")),
+        (r#"{"aud":""}"#, "audience", Some("audience")),
+        (r#"{"aud":"a"}"#, "audience", None),
+        (r#"{"aud":["x",null,1,"a"]}"#, "audience", None),
+        (r#"{"iss":null}"#, "issuer", Some("issuer")),
+        (r#"{"iss":"a/"}"#, "issuer", Some("issuer")),
+        (r#"{"iss":"a"}"#, "issuer", None),
+        // Unlike `aud`, `iss` is one text: a list might hold another issuer's name too.
+        (r#"{"iss":["evil","a"]}"#, "issuer", Some("issuer")),
+    ] {
+        let verified = verify(&message(claims), SECRET, table([(option, "a".into())]));
+        assert_eq!(
+            verified.as_ref().err().map(|error| error.kind()),
+            kind,
+            "{claims}: {verified:?}"
+        );
+    }
 }
 
 #[test]
