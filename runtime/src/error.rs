@@ -39,6 +39,18 @@ impl Error {
         self
     }
 
+    /// `file:line` of the script, as far as it is known: where it was raised, else where the innermost
+    /// function of the script was.
+    pub(crate) fn line(&self) -> Option<String> {
+        let frames = self.traceback.as_deref().unwrap_or_default().lines();
+        let frame = frames.map(str::trim).find_map(|frame| {
+            // `file:line: in function ...`
+            let (place, _) = frame.split_once(": in ")?;
+            (!place.starts_with('[')).then_some(place)
+        });
+        self.source.as_deref().or(frame).map(Into::into)
+    }
+
     pub(crate) fn with_traceback(mut self, traceback: String) -> Self {
         self.traceback.get_or_insert(traceback);
         self

@@ -9,6 +9,7 @@
 //! - `lua`: the VM from the inside: bridge, coroutines, and the builtins that need the Lua stack.
 //! - [`plugins`]: finding, checking and loading `.so` files.
 //! - [`policy`]: what scripts may do.
+//! - [`checks`]: checks in YAML, from the file to their results.
 //! - [`log`], [`Error`]: what leaves a VM besides results.
 //!
 //! The executable `assay` is `main.rs` and its module `cli`, over nothing but this.
@@ -23,6 +24,7 @@
 //! ```
 
 mod builtins;
+pub mod checks;
 mod error;
 pub mod log;
 mod lua;

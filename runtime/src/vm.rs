@@ -262,6 +262,14 @@ impl Vm {
         }
     }
 
+    /// Sets a variable of the environment as scripts see it, as `env.set` does.
+    pub fn set_env(&self, name: &[u8], value: &[u8]) {
+        let environment = &self.shared.inner().environment;
+        environment
+            .borrow_mut()
+            .insert(name.to_vec(), Some(value.to_vec()));
+    }
+
     /// Works on the main thread's stack, where only lack of memory can raise.
     ///
     /// # Safety

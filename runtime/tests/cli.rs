@@ -183,9 +183,10 @@ fn plain(text: &str) -> String {
         .replace(&prefix.display().to_string(), "PREFIX")
         .replace(env!("CARGO_PKG_VERSION"), "VERSION");
     for (pattern, to) in [
-        (r"\(\d+\.\d+ m?s\)", "(TIME)"),
+        (r"\(\d+\.\d+ m?s\b", "(TIME"),
+        (r#""duration_ms":\d+"#, "\"duration_ms\":TIME"),
         (r#"time="\d+\.\d+""#, "time=\"TIME\""),
-        (r"duration_ms: \d+\.\d+", "duration_ms: TIME"),
+        (r"duration_ms: \d+(\.\d+)?", "duration_ms: TIME"),
         (r#""time":"[^"]+""#, "\"time\":\"TIME\""),
         (r"\d\d:\d\d:\d\d\.\d\d\d ", "TIME "),
         (r"0x[0-9a-f]+", "0xADDRESS"),

@@ -240,6 +240,8 @@ fn quick_start_runs() -> Outcome {
     }
     let script = folder.path().join("script.lua");
     fs_err::write(script, "print(table.concat(arg, ' '))").map_err(|e| e.to_string())?;
+    let checks = "checks: [{name: runs, type: script, file: script.lua}]";
+    fs_err::write(folder.path().join("checks.yaml"), checks).map_err(|e| e.to_string())?;
     let mut commands = String::from("set -eux\n");
     for block in blocks()?
         .into_iter()

@@ -20,7 +20,7 @@ family! {
     },
 }
 
-pub(super) fn encode(data: &[u8]) -> String {
+pub(crate) fn encode(data: &[u8]) -> String {
     STANDARD.encode(data)
 }
 

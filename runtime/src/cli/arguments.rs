@@ -9,13 +9,15 @@ use assay_plugin::did_you_mean;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::confine::{self, Confinement};
-use super::test;
+use super::{check, test};
 
 /// A command line.
 #[derive(Debug, PartialEq)]
 pub enum Command {
     /// A script, wherever it comes from.
     Run(Run),
+    /// Checks, by `assay check` or the name of their file.
+    Check(check::Options),
     /// `assay plugins`.
     Plugins(Plugins),
     /// `assay types`, into that folder.
@@ -90,7 +92,7 @@ pub const REGISTRY: [&str; 16] = [
     "verify", "publish", "vendor", "mirror", "cache", "image",
 ];
 
-const OWN: [&str; 5] = ["test", "plugins", "types", "help", "version"];
+const OWN: [&str; 6] = ["check", "test", "plugins", "types", "help", "version"];
 
 /// Reads a command line, without the program's name.
 ///
@@ -102,24 +104,9 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     let mut code = None;
     while let Some(argument) = next(&mut parser)? {
         let script = match argument {
-            Arg::Long("sandbox") => {
-                confinement.sandbox = true;
-                continue;
-            }
-            Arg::Long("allow-all") => {
-                confinement.allow_all = true;
-                continue;
-            }
-            Arg::Long("policy") => {
-                confinement.file = Some(value(&mut parser)?.into());
-                continue;
-            }
-            Arg::Long(name) if confine::SETTINGS.contains(&name) => {
+            Arg::Long(name) if confine::is_option(name) => {
                 let name = name.to_owned();
-                let text = value(&mut parser)?
-                    .string()
-                    .map_err(|_| usage(format!("--{name}: the value is not UTF-8")))?;
-                confinement.set(&name, &text)?;
+                confined(&name, &mut parser, &mut confinement)?;
                 continue;
             }
             Arg::Short('e') | Arg::Long("eval") => {
@@ -134,16 +121,16 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Value(script) => script,
             other => {
-                let known: Vec<String> = (confine::SETTINGS.iter())
-                    .chain(&confine::SWITCHES)
-                    .chain(&["policy", "eval", "help", "version"])
-                    .map(|name| format!("--{name}"))
-                    .collect();
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                return Err(unknown_option(other, &known));
+                return Err(unknown_with_confinement(
+                    other,
+                    &["eval", "help", "version"],
+                ));
             }
         };
         let rest: Vec<OsString> = parser.raw_args().map_err(wrong)?.collect();
+        if is_checks_file(&script) {
+            return checks(Some(script), rest, confinement);
+        }
         if confinement == Confinement::default() {
             return command(script, rest);
         }
@@ -162,6 +149,34 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, Error> {
     }
 }
 
+/// Takes an option of [`confine::is_option`].
+fn confined(name: &str, parser: &mut Parser, confinement: &mut Confinement) -> Result<(), Error> {
+    match name {
+        "sandbox" => confinement.sandbox = true,
+        "allow-all" => confinement.allow_all = true,
+        "policy" => confinement.file = Some(value(parser)?.into()),
+        _ => {
+            let text = value(parser)?
+                .string()
+                .map_err(|_| usage(format!("--{name}: the value is not UTF-8")))?;
+            confinement.set(name, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The error for an option of a command that takes those of permissions and limits too.
+fn unknown_with_confinement(argument: Arg<'_>, own: &[&str]) -> Error {
+    let known: Vec<String> = (confine::SETTINGS.iter())
+        .chain(&confine::SWITCHES)
+        .chain(&["policy"])
+        .chain(own)
+        .map(|name| format!("--{name}"))
+        .collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    unknown_option(argument, &known)
+}
+
 fn run(script: Script, arguments: Vec<OsString>, confinement: Confinement) -> Command {
     Command::Run(Run {
         script,
@@ -174,6 +189,7 @@ fn run(script: Script, arguments: Vec<OsString>, confinement: Confinement) -> Co
 fn command(word: OsString, rest: Vec<OsString>) -> Result<Command, Error> {
     let name = word.to_string_lossy().into_owned();
     match name.as_str() {
+        "check" => checks(None, rest, Confinement::default()),
         "plugins" => plugins(rest),
         "types" => types(rest),
         "test" => tests(rest),
@@ -205,12 +221,79 @@ fn script_of(word: OsString) -> Result<Script, Error> {
     if word == "-" {
         return Ok(Script::Stdin);
     }
-    let path = PathBuf::from(word);
-    match path.extension().and_then(OsStr::to_str) {
-        Some("yaml" | "yml") => Err(usage(format!("{} is no Lua script", path.display()))
-            .with_hint("assay runs Lua: write the checks as a script, with `assert` and `http`")),
-        _ => Ok(Script::File(path)),
+    Ok(Script::File(word.into()))
+}
+
+/// Checks are in YAML, scripts are not.
+fn is_checks_file(word: &OsStr) -> bool {
+    let extension = Path::new(word).extension().and_then(OsStr::to_str);
+    matches!(extension, Some("yaml" | "yml"))
+}
+
+fn checks(
+    file: Option<OsString>,
+    arguments: Vec<OsString>,
+    mut confinement: Confinement,
+) -> Result<Command, Error> {
+    let mut parser = Parser::from_args(arguments);
+    let mut file = file.map(PathBuf::from);
+    let (mut format, mut validate) = (check::Format::Json, false);
+    while let Some(argument) = next(&mut parser)? {
+        match argument {
+            Arg::Long("format") => {
+                let formats = [
+                    ("human", check::Format::Human),
+                    ("json", check::Format::Json),
+                    ("junit", check::Format::Junit),
+                    ("tap", check::Format::Tap),
+                ];
+                format = word(&mut parser, "--format", &formats)?;
+            }
+            Arg::Long("validate") => validate = true,
+            Arg::Long(name) if confine::is_option(name) => {
+                let name = name.to_owned();
+                confined(&name, &mut parser, &mut confinement)?;
+            }
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP_CHECK)),
+            Arg::Value(value) if file.is_none() => file = Some(value.into()),
+            Arg::Value(value) => {
+                return Err(usage(format!(
+                    "one file is checked at a time, not also `{}`",
+                    value.to_string_lossy().escape_debug()
+                ))
+                .with_hint("assay check --help"));
+            }
+            other => {
+                return Err(unknown_with_confinement(
+                    other,
+                    &["format", "validate", "help"],
+                ));
+            }
+        }
     }
+    let Some(file) = file else {
+        return Err(usage("no file was named").with_hint("assay check --help"));
+    };
+    Ok(Command::Check(check::Options {
+        file,
+        format,
+        validate,
+        confinement,
+    }))
+}
+
+/// The meaning of an option's value that is one of a few words.
+fn word<T: Copy>(parser: &mut Parser, option: &str, words: &[(&str, T)]) -> Result<T, Error> {
+    let text = value(parser)?.to_string_lossy().into_owned();
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        usage(format!(
+            "{option}: `{}` is none of its values",
+            text.escape_debug()
+        ))
+        .with_hint(format!("values of {option} are {}", known.join(", ")))
+    })
 }
 
 fn plugins(arguments: Vec<OsString>) -> Result<Command, Error> {
@@ -273,17 +356,12 @@ fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
                 })?);
             }
             Arg::Long("format") => {
-                let text = value(&mut parser)?.to_string_lossy().into_owned();
-                let known = [
+                let formats = [
                     ("human", test::Format::Human),
                     ("tap", test::Format::Tap),
                     ("junit", test::Format::Junit),
                 ];
-                let found = known.iter().find(|(name, _)| *name == text);
-                options.format = found.map(|(_, format)| *format).ok_or_else(|| {
-                    usage(format!("--format: `{text}` is no format"))
-                        .with_hint("formats are human, tap and junit")
-                })?;
+                options.format = word(&mut parser, "--format", &formats)?;
             }
             Arg::Long("output") | Arg::Short('o') => {
                 options.output = Some(value(&mut parser)?.into())
@@ -327,6 +405,7 @@ fn help(arguments: &[OsString]) -> Result<Command, Error> {
         .map(|topic| topic.to_string_lossy().into_owned());
     match topic.as_deref() {
         None | Some("help" | "version") => Ok(Command::Help(HELP)),
+        Some("check") => Ok(Command::Help(HELP_CHECK)),
         Some("plugins") => Ok(Command::Help(HELP_PLUGINS)),
         Some("types") => Ok(Command::Help(HELP_TYPES)),
         Some("test") => Ok(Command::Help(HELP_TEST)),
@@ -455,6 +534,7 @@ assay runs Lua scripts: jobs, checks and small services.
 
     assay [OPTIONS] SCRIPT [ARGUMENTS...]      run a script; `-` reads it from standard input
     assay [OPTIONS] -e CODE [ARGUMENTS...]     run a piece of code
+    assay [check] FILE.yaml                    run the checks that a file describes
     assay test [PATH...]                       run the tests in *_test.lua files
     assay plugins [--json] [FILE...]           show plugins: where, version, what they provide
     assay types DIR                            write types of all that scripts can use, for editors
@@ -486,6 +566,37 @@ Permissions (docs/security.md); scripts may do everything, until a list narrows 
 
 Scripts get ARGUMENTS as the global `arg`. Libraries are looked for in ASSAY_LIB_PATH, or in the project's
 .assay folder, ~/.local/share/assay, and lib/assay beside the executable's folder.
+";
+
+/// `assay check --help`.
+pub const HELP_CHECK: &str = "\
+assay check runs the checks that a YAML file describes: requests, queries and scripts, with retries.
+A file whose name ends in .yaml or .yml needs no `check`.
+
+    assay check [OPTIONS] FILE          `-` reads the file from standard input
+    assay [OPTIONS] FILE.yaml [OPTIONS]
+
+Options:
+    --format=FORMAT         json (the default), human, junit or tap
+    --validate              only look at the file: its keys, types, times, expressions and variables
+    --timeout=SECONDS       for the whole run, instead of the file's `timeout`
+    --allow-all             scripts may do what any script may; without it they run in a sandbox, from
+                            which they reach the network and what the file has as their `env`
+    --sandbox               the network is what it is in a sandbox, for all types
+    --allow-*, --deny-*, --policy, --*-limit
+                            as for scripts, see assay --help; limits are for each attempt of a script
+    -h, --help
+
+    retries: 5
+    checks:
+      - name: shop answers
+        type: http
+        url: ${SHOP_URL:-http://shop}/health
+        expect: {status: 200, json: '.database == \"ok\"'}
+
+Results go to stdout, and nothing else does: what scripts print goes to stderr. Exit code 0 when every
+check passed, 1 when one failed or did not finish in time, 2 when the file is wrong and nothing ran.
+docs/checks.md has every key.
 ";
 
 /// `assay plugins --help`.

@@ -33,6 +33,11 @@ pub const SETTINGS: [&str; 16] = [
 /// Options that take none.
 pub const SWITCHES: [&str; 2] = ["sandbox", "allow-all"];
 
+/// Whether it is an option of permissions and limits, without its dashes.
+pub fn is_option(name: &str) -> bool {
+    name == "policy" || SETTINGS.contains(&name) || SWITCHES.contains(&name)
+}
+
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Confinement {

@@ -41,6 +41,11 @@ fn set(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// What a checks file asks for as `${NAME}`.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
 /// A value of one of a few words, or an error that lists them.
 fn word<T: Copy>(name: &str, words: &[(&str, T)]) -> Result<Option<T>, Error> {
     let Some(value) = set(name) else {

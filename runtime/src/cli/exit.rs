@@ -2,7 +2,7 @@
 
 /// All went well.
 pub const OK: u8 = 0;
-/// The script or a test failed.
+/// The script, a check or a test failed.
 pub const FAILED: u8 = 1;
 /// The command line or the set-up is wrong: nothing ran.
 pub const USAGE: u8 = 2;
@@ -22,7 +22,7 @@ pub const ALL: &[(u8, &str)] = &[
     ),
     (
         FAILED,
-        "the script failed, or a test did; `os.exit(n)` ends with its own `n`",
+        "the script failed, or a check or a test did; `os.exit(n)` ends with its own `n`",
     ),
     (
         USAGE,

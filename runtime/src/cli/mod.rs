@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! - `arguments`: what was typed, as a [`Command`](arguments::Command)
-//! - `run`, `plugins`, `types`, `test`, `external`: the commands
+//! - `run`, `check`, `plugins`, `types`, `test`, `external`: the commands
 //! - `confine`: permissions and limits
 //! - `workers`: a script in several VMs
 //! - `setting`: what they share: library roots, pins, the log
@@ -11,6 +11,7 @@
 //! - `terminal`: the one module that writes to stdout and stderr
 
 mod arguments;
+mod check;
 mod confine;
 mod env;
 pub mod exit;
@@ -40,6 +41,7 @@ pub fn run(arguments: Vec<OsString>) -> Result<u8, assay::Error> {
     signals::keep_broken_pipes()?;
     match arguments::parse(arguments)? {
         Command::Run(options) => run::run(options),
+        Command::Check(options) => check::run(options),
         Command::Plugins(options) => plugins::run(options),
         Command::Types(folder) => types::run(&folder),
         Command::Test(options) => test::run(options),

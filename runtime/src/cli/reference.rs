@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::arguments::{HELP, HELP_PLUGINS, HELP_TEST, HELP_TYPES};
+use super::arguments::{HELP, HELP_CHECK, HELP_PLUGINS, HELP_TEST, HELP_TYPES};
 use super::{env, exit};
 
 fn reference() -> String {
@@ -13,6 +13,7 @@ fn reference() -> String {
     );
     for (title, help) in [
         ("assay", HELP),
+        ("assay check", HELP_CHECK),
         ("assay test", HELP_TEST),
         ("assay plugins", HELP_PLUGINS),
         ("assay types", HELP_TYPES),

@@ -1,12 +1,10 @@
 //! `assay SCRIPT`: one run, in one VM unless the script asks for workers.
 
 use std::ffi::OsString;
-use std::future::Future;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use assay::{Config, Error, Stopped, Vm};
@@ -49,16 +47,7 @@ pub fn run(options: Run) -> Result<u8, Error> {
     let grace = env::shutdown_timeout()?;
     let signals = signals::watch(vm.stop_handle(), grace)?;
 
-    let result = runtime.block_on(async {
-        let mut run = std::pin::pin!(job.run(&vm));
-        let mut wake = std::pin::pin!(signals.wake(|| workers.shutdown(grace)));
-        std::future::poll_fn(|cx| match run.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(result),
-            // Only a script that waits needs to be woken.
-            Poll::Pending => wake.as_mut().poll(cx).map(Err),
-        })
-        .await
-    });
+    let result = runtime.block_on(signals.beside(job.run(&vm), || workers.shutdown(grace)));
     let stopped = vm.stopped();
     // Files that the script left open are written out, its finalizers run.
     drop(vm);
@@ -74,7 +63,11 @@ pub fn run(options: Run) -> Result<u8, Error> {
     })
 }
 
-fn event_loop() -> Result<tokio::runtime::Runtime, Error> {
+/// One thread's reactor and timers.
+///
+/// # Errors
+/// For lack of descriptors.
+pub fn event_loop() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -190,7 +183,8 @@ impl Source {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+/// Why a file could not be read, and what else may have been meant.
+pub fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let failed =
         |what: &str| Error::new("usage", format!("cannot read {}: {what}", path.display()));
     match error.kind() {

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use assay::{Error, StopHandle};
@@ -85,9 +86,27 @@ impl Watch {
         }
     }
 
-    /// Beside the run: wakes it when a signal comes, does `more`, and stops it when the grace period is
-    /// over.
-    pub async fn wake(&self, more: impl FnOnce()) -> Error {
+    /// Runs something to its end. A signal wakes it and does `more`; when the grace period is over, the
+    /// VM is stopped.
+    ///
+    /// # Errors
+    /// Those of the run, and when signals cannot be waited for.
+    pub async fn beside<T>(
+        &self,
+        run: impl Future<Output = Result<T, Error>>,
+        more: impl FnOnce(),
+    ) -> Result<T, Error> {
+        let mut run = std::pin::pin!(run);
+        let mut wake = std::pin::pin!(self.wake(more));
+        std::future::poll_fn(|cx| match run.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            // Only a script that waits needs to be woken.
+            Poll::Pending => wake.as_mut().poll(cx).map(Err),
+        })
+        .await
+    }
+
+    async fn wake(&self, more: impl FnOnce()) -> Error {
         let pipe = match self
             .pipe
             .try_clone()

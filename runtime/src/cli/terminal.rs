@@ -1,19 +1,27 @@
 //! The one module that writes to the terminal.
 
 use std::ffi::{CStr, OsString};
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::fd::FromRawFd;
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 
 use super::report::Report;
 use super::{env, exit};
 
 /// Data, for stdout; the exit code. A reader that went away ends the output quietly.
 pub fn data(text: &str) -> Result<u8, assay::Error> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    let written = match KEPT.get() {
+        Some(mut kept) => kept.write_all(text.as_bytes()),
+        None => {
+            let mut stdout = std::io::stdout().lock();
+            stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush())
+        }
+    };
+    match written {
         Ok(()) => Ok(exit::OK),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(exit::OK),
         Err(error) => {
@@ -25,9 +33,40 @@ pub fn data(text: &str) -> Result<u8, assay::Error> {
     }
 }
 
+/// Standard output, after [`keep_stdout`].
+static KEPT: OnceLock<File> = OnceLock::new();
+
+/// Keeps standard output for [`data`] alone: whatever else writes to it from now on, the programs that
+/// scripts start among them, writes to standard error.
+///
+/// # Errors
+/// When there are too many open files.
+#[allow(unsafe_code)]
+pub fn keep_stdout() -> Result<(), assay::Error> {
+    // SAFETY: plain calls on descriptors that are open (`open_standard_files`).
+    let kept = unsafe {
+        let kept = libc::fcntl(1, libc::F_DUPFD_CLOEXEC, 3);
+        if kept < 0 || libc::dup2(2, 1) < 0 {
+            let error = std::io::Error::last_os_error();
+            return Err(assay::Error::new(
+                "io",
+                format!("cannot keep stdout: {error}"),
+            ));
+        }
+        File::from_raw_fd(kept)
+    };
+    let _ = KEPT.set(kept);
+    Ok(())
+}
+
 /// Text for stderr. Whoever closed it does not want to know.
 pub fn talk(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    talk_bytes(text.as_bytes());
+}
+
+/// Bytes for stderr.
+pub fn talk_bytes(bytes: &[u8]) {
+    let _ = std::io::stderr().lock().write_all(bytes);
 }
 
 /// An error, for stderr.
@@ -42,7 +81,15 @@ fn colors() -> bool {
 
 /// Whether stdout takes colours.
 pub fn stdout_colors() -> bool {
-    std::io::stdout().is_terminal() && !env::no_color()
+    stdout_is_terminal() && !env::no_color()
+}
+
+/// Whether somebody looks at stdout.
+pub fn stdout_is_terminal() -> bool {
+    match KEPT.get() {
+        Some(kept) => kept.is_terminal(),
+        None => std::io::stdout().is_terminal(),
+    }
 }
 
 /// Runs the program; a panic in it is reported as the bug that it is.

@@ -94,11 +94,7 @@ pub fn tap(results: &[Result]) -> String {
         .flat_map(|result| result.tests.iter().map(move |test| (result, test)));
     for (at, (result, test)) in tests.enumerate() {
         let number = at + 1;
-        let name = format!("{}: {}", result.path, test.name);
-        let name = name
-            .replace('\\', "\\\\")
-            .replace('#', "\\#")
-            .replace(['\n', '\r'], " ");
+        let name = tap_name(&format!("{}: {}", result.path, test.name));
         match &test.end {
             End::Passed => {
                 let _ = writeln!(out, "ok {number} - {name}");
@@ -184,7 +180,7 @@ pub fn junit(results: &[Result], summary: &Summary) -> String {
 }
 
 /// Text in XML 1.0, which has no way to write most control characters.
-fn xml(text: &str) -> String {
+pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -201,8 +197,15 @@ fn xml(text: &str) -> String {
     out
 }
 
+/// A description in TAP.
+pub fn tap_name(name: &str) -> String {
+    name.replace('\\', "\\\\")
+        .replace('#', "\\#")
+        .replace(['\n', '\r'], " ")
+}
+
 /// Two spaces before each line; ends with a newline.
-fn indent(text: &str) -> String {
+pub fn indent(text: &str) -> String {
     let lines = text.lines().map(|line| {
         if line.is_empty() {
             "\n".into()
@@ -213,7 +216,8 @@ fn indent(text: &str) -> String {
     lines.collect()
 }
 
-fn millis(duration: Duration) -> String {
+/// A time as people read it.
+pub fn millis(duration: Duration) -> String {
     match duration.as_secs_f64() {
         seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1000.0),
         seconds => format!("{seconds:.2} s"),

@@ -5,7 +5,7 @@
 //! - `format`: results for people, as TAP and as JUnit's XML
 
 mod file;
-mod format;
+pub mod format;
 pub mod suite;
 
 use std::path::{Path, PathBuf};

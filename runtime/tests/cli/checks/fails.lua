@@ -1,0 +1,4 @@
+local function deeper(name)
+  assert.eq(name, "expected\27[2J", "names")
+end
+deeper("found")

@@ -1,0 +1,1 @@
+print("printed in", env.get("MODE"))
