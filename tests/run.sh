@@ -45,6 +45,17 @@ if [ ! -e "$complete" ]; then
   fi
 fi
 
+# The checker of LuaCATS types. Built without optimisation: it takes 4 minutes of CPU time to build so, and
+# a few seconds to run.
+export ASSAY_TEST_EMMYLUA_CHECK="$target/test-emmylua/bin/emmylua_check"
+version=0.25.1
+if [ "$("$ASSAY_TEST_EMMYLUA_CHECK" --version 2>/dev/null)" != "emmylua_check $version" ]; then
+  echo "tests: installing emmylua_check from crates.io"
+  CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$target/test-emmylua/build" cargo install --quiet --locked --force \
+    --profile dev --root "$target/test-emmylua" "emmylua_check@$version" </dev/null
+  rm -rf "$target/test-emmylua/build"
+fi
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed_suites=0

@@ -603,6 +603,7 @@ fn types_are_written_for_editors() {
     folder.write("lib/demo/old_test.lua", "");
     folder.write("lib/.meta/library-demo.lua", "");
     folder.write("lib/plugins/readme.lua", "");
+    folder.write("lib/other/data/tool.lua", "");
     folder.write("hidden/demo/init.lua", "return 'hidden'\n");
     folder.write("hidden/single.lua", "return {}\n");
     std::os::unix::fs::symlink("..", folder.0.join("lib/demo/loop")).unwrap();

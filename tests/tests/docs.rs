@@ -9,6 +9,7 @@ use libtest_mimic::Trial;
 
 use crate::layering::none;
 use crate::scripts::assay;
+use crate::types::stubs;
 use crate::{Outcome, case, folder, read};
 
 pub fn cases() -> Vec<Trial> {
@@ -22,7 +23,6 @@ pub fn cases() -> Vec<Trial> {
             examples_of_builtins_run("assay-static", &[dist::libraries_only(folder.path())])
         }),
         case("docs::builtins_are_documented", builtins_are_documented),
-        case("docs::types_are_handed_out", types_are_handed_out),
         case("docs::commands_exist", commands_exist),
         case("docs::quick_start_runs", quick_start_runs),
         case("docs::links_lead_somewhere", links_lead_somewhere),
@@ -107,41 +107,6 @@ fn builtins_are_documented() -> Outcome {
         }
     }
     none(&wrong, "builtins without an example")
-}
-
-/// `assay types` hands out every stub of the project, byte for byte: of plugins too, from inside of
-/// their files.
-fn types_are_handed_out() -> Outcome {
-    for (binary, roots) in [("assay", vec![dist::root()]), ("assay-static", Vec::new())] {
-        let folder = folder()?;
-        command::run(assay(binary, folder.path(), &roots).args(["types", "types"]))?.ok()?;
-        for stub in stubs() {
-            let name = stub.file_name().unwrap_or_default();
-            let path = folder.path().join("types/builtins").join(name);
-            let written = read_page(&path)?;
-            let (_, written) = written.split_once('\n').unwrap_or_default();
-            if written != read_page(&stub)? {
-                return Err(format!(
-                    "{binary} types: {} is not {}: does its `plugin!` have `types:`?",
-                    path.display(),
-                    shown(&stub)
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The LuaCATS stubs of the core and of the plugins.
-fn stubs() -> Vec<PathBuf> {
-    let mut folders = vec![project().join("runtime/types")];
-    for plugin in dist::list(&project().join("plugins")) {
-        folders.push(plugin.join("types"));
-    }
-    folders
-        .iter()
-        .flat_map(|folder| dist::list(folder))
-        .collect()
 }
 
 /// In shell blocks: `make TARGET`, `assay VERB --option`.
@@ -335,11 +300,11 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-fn read_page(path: &Path) -> Result<String, String> {
+pub fn read_page(path: &Path) -> Result<String, String> {
     fs_err::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     path.strip_prefix(project())
         .unwrap_or(path)
         .display()

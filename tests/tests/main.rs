@@ -12,6 +12,7 @@ mod registry;
 mod scripts;
 mod serve;
 mod sizes;
+mod types;
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         packages::cases(),
         demo::cases(),
         docs::cases(),
+        types::cases(),
         sizes::cases(),
         layering::cases(),
         dependencies::cases(),

@@ -131,7 +131,7 @@ impl Stubs {
         let own = std::path::absolute(folder).unwrap_or_default();
         for root in roots {
             for path in list(root)? {
-                if path != own && !path.ends_with("plugins") {
+                if path != own && !path.ends_with("plugins") && has_modules(&path)? {
                     let before = self.files.len();
                     self.library(&path, Path::new("assay"))?;
                     self.libraries += usize::from(self.files.len() > before);
@@ -153,9 +153,9 @@ impl Stubs {
             }
             return Ok(());
         }
-        let name = name.to_string_lossy();
+        let is_test = name.to_string_lossy().ends_with("_test.lua");
         // The first root that has a module hides it in the others, as for `require`.
-        if name.ends_with(".lua") && !name.ends_with("_test.lua") && !self.files.contains_key(&to) {
+        if is_lua(from) && !is_test && !self.files.contains_key(&to) {
             self.add(to, &fs_err::read(from).map_err(failed)?);
         }
         Ok(())
@@ -219,6 +219,15 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     paths.sort_unstable();
     Ok(paths)
+}
+
+/// Whether it is a module, or has one directly in it: what else lies in a root is no library.
+fn has_modules(path: &Path) -> Result<bool, Error> {
+    Ok(is_lua(path) || list(path)?.iter().any(|path| is_lua(path)))
+}
+
+fn is_lua(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "lua")
 }
 
 /// The files below a folder that an earlier run wrote.
