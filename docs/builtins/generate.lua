@@ -26,7 +26,7 @@ end
 
 ---Takes the default out of a description: `seconds; default 30` is `seconds` and `30`.
 local function default_of(text)
-  for _, pattern in ipairs({ "^()default ([^;]+)()$", "^()default ([^;]+); ()", "(); default ([^;]+)()", "() %(default:? ([^)]+)%)()" }) do
+  for _, pattern in ipairs({ "^()default:? ([^;]+)()$", "^()default:? ([^;]+); ()", "(); default:? ([^;]+)()", "() %(default:? ([^)]+)%)()" }) do
     local from, default, to = text:match(pattern)
     if from then
       return text:sub(1, from - 1) .. text:sub(to), default
