@@ -8,6 +8,8 @@ declare -A why=(
   [docker-registry]="registry/tests, and whatever else wants a registry over HTTP"
   [skopeo]="whatever reads published packages with it"
   [curl]="http.serve asked by another client"
+  [nginx]="the http client asks it"
+  [tinyproxy]="the http client goes through it"
 )
 missing=()
 for program in "${!why[@]}"; do

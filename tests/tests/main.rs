@@ -1,6 +1,7 @@
 //! Tests of the built artefacts: one binary, a file for each thing that is tested, and each case
 //! under a name of its own.
 
+mod client;
 mod demo;
 mod dependencies;
 mod docs;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let trials = [
         scripts::cases(),
         serve::cases(),
+        client::cases(),
         plugins::cases(),
         packages::cases(),
         demo::cases(),

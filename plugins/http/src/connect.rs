@@ -159,13 +159,7 @@ impl Inner {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(15)));
-        let uri = Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(format!("{host}:{port}"))
-            .path_and_query("/")
-            .build()
-            .map_err(|error| Error::new("connect", error.to_string()))?;
-        match tcp.call(uri).await {
+        match tcp.call(uri(&format!("{host}:{port}"))?).await {
             Ok(stream) => Ok(stream.into_inner()),
             Err(error) => Err(Error::new("connect", deepest(&error))),
         }
@@ -184,6 +178,15 @@ fn port(uri: &Uri) -> u16 {
         80
     };
     uri.port_u16().unwrap_or(default)
+}
+
+fn uri(authority: &str) -> Result<Uri> {
+    Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(authority)
+        .path_and_query("/")
+        .build()
+        .map_err(|error| Error::new("connect", error.to_string()))
 }
 
 async fn shake<S: Stream>(
@@ -253,7 +256,9 @@ async fn socks(proxy: &Proxy, stream: TcpStream, target: &Uri) -> Result<Box<dyn
     if let Some((user, password)) = &proxy.socks {
         socks = socks.with_auth(user.clone(), password.clone());
     }
-    match socks.call(target.clone()).await {
+    // Without a port it takes 443, whatever the scheme.
+    let target = uri(&format!("{}:{}", host(target), port(target)))?;
+    match socks.call(target).await {
         Ok(stream) => Ok(Box::new(stream.into_inner())),
         Err(error) => Err(Error::new("connect", deepest(&error))),
     }

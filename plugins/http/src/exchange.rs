@@ -150,8 +150,9 @@ impl Exchange {
         let uri = Uri::try_from(hop.url.as_str()).map_err(|error| {
             Error::argument(format!("{error} ({})", failure::redacted(&hop.url)))
         })?;
-        /// A server that is full stays full for longer than a few attempts take.
-        const REFUSALS: u32 = 3;
+        /// Many requests at once may meet one connection after the other at its end; `timeout` is
+        /// the limit for a server that never takes any.
+        const REFUSALS: u32 = 100;
         let mut refusals = 0;
         loop {
             let mut request = self.request(hop, uri.clone())?;

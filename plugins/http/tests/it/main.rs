@@ -4,10 +4,14 @@
 #![expect(clippy::disallowed_methods, reason = "a failure names the line")]
 
 mod client;
+mod connections;
+mod download;
 mod failures;
 mod mock;
+mod multipart;
 mod options;
 mod redirects;
+mod retries;
 mod stream;
 mod tls;
 
