@@ -17,7 +17,7 @@ use crate::lua::native::{self, Native};
 use crate::lua::state::{Stop, VmRef};
 use crate::lua::task::{Coroutine, Ended};
 use crate::lua::{
-    assert, confine, coroutines, errors, ffi, json, lua_State, modules, process, task,
+    assert, confine, coroutines, errors, ffi, json, lua_State, modules, process, stoppable, task,
 };
 use crate::plugins::Plugins;
 use crate::policy::Policy;
@@ -638,6 +638,13 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         }
         ffi::lua_settop(state, 0);
         crate::plugins::install(state, vm);
+        let config = &vm.config;
+        if config.timeout.is_some()
+            || config.instruction_limit.is_some()
+            || config.policy.is_sandboxed()
+        {
+            stoppable::install(state);
+        }
         confine::install(state, vm);
         // Coroutines inherit it.
         rest_hook(state, vm);

@@ -11,6 +11,7 @@
 //! - `errors`: the error record as a Lua value
 //! - `host`: what plugins may ask of us: log, permissions, reactor
 //! - `confine`: Lua's own library where a script may not do everything
+//! - `stoppable`, `pattern`: what of it takes long, for scripts with a time limit
 //! - `native`: the frame for builtins that work on the Lua stack itself, and those builtins:
 //!   `json`, `assert`, `coroutines` (async), `modules` (require), `process` (env, log, print)
 
@@ -27,8 +28,10 @@ pub(crate) mod json;
 pub(crate) mod modules;
 pub(crate) mod native;
 pub(crate) mod object;
+mod pattern;
 pub(crate) mod process;
 pub(crate) mod state;
+pub(crate) mod stoppable;
 pub(crate) mod task;
 
 pub(crate) use mlua::ffi;
