@@ -1,5 +1,6 @@
 //! Percent-encoding: query tables and forms out, query strings and paths in.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use assay_plugin::{Error, Kind, Result, Value, View};
@@ -78,14 +79,19 @@ fn escape(bytes: &[u8], out: &mut String) {
 /// The parameters of a query string; one that repeats is a list.
 pub fn decode(query: &str) -> Value {
     let mut params: Vec<(Value, Value)> = Vec::new();
+    // A stranger's query may hold thousands of names.
+    let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = Value::Bytes(unescape(key.as_bytes(), true));
+        let key = unescape(key.as_bytes(), true);
         let value = Value::Bytes(unescape(value.as_bytes(), true));
-        match params.iter_mut().find(|(known, _)| *known == key) {
-            None => params.push((key, value)),
-            Some((_, Value::List(values))) => values.push(value),
-            Some((_, first)) => *first = Value::List(vec![std::mem::take(first), value]),
+        match places.get(&key).map(|at| &mut params[*at].1) {
+            None => {
+                places.insert(key.clone(), params.len());
+                params.push((Value::Bytes(key), value));
+            }
+            Some(Value::List(values)) => values.push(value),
+            Some(first) => *first = Value::List(vec![std::mem::take(first), value]),
         }
     }
     Value::Map(params)
