@@ -299,9 +299,79 @@ pub fn cases() -> Vec<Trial> {
                 contains(&curl(&["--http1.0"], "/")?, "hello")
             },
         ),
+        case("serve::memory_stays", memory_stays),
     ];
     cases.extend(websocket::cases());
     cases
+}
+
+/// 100,000 requests of every kind leave as much memory in use as the first 20,000 did.
+fn memory_stays() -> Outcome {
+    let server = Server::run(
+        r#"
+        http.serve(0, {
+          GET = {
+            ["/"] = function() return { body = "hello" } end,
+            ["/file"] = function() return { file = arg[0] } end,
+            ["/users/:id"] = function(req) return { json = { id = req.path_params.id, q = req.params } } end,
+            ["/stream"] = function()
+              return {
+                stream = function(write)
+                  write("a")
+                  sleep(0)
+                  write("b")
+                end,
+              }
+            end,
+            ["/ws"] = function() return { ws = function(conn) conn:send(conn:recv()) end } end,
+          },
+          POST = { ["/"] = function(req) return { json = req:json() } end },
+        }, { host = "127.0.0.1", on_listen = print })
+        "#,
+    )?;
+    const EACH: usize = 500;
+    let body = r#"{"a":[1,2.5,"three",true],"b":{"c":"d"}}"#;
+    let post = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let requests: [&str; 5] = [
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /users/7?a=b&c=%20d HTTP/1.1\r\nhost: a\r\ncookie: x=y\r\n\r\n",
+        &post,
+        "GET /file HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /stream HTTP/1.1\r\nhost: a\r\n\r\n",
+    ];
+    // As many at once as a client may send before it reads.
+    let batch: String = requests.iter().cycle().take(EACH - 1).copied().collect();
+    let batch = format!("{batch}GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    let ask = |batches: usize| -> Outcome {
+        for _ in 0..batches {
+            let mut client = server.client()?;
+            client.send(&batch)?;
+            let answers = client.rest()?.matches("HTTP/1.1 200 ").count();
+            if answers != EACH - 1 {
+                return Err(format!("{answers} answers to {} requests", EACH - 1));
+            }
+            let mut client = server.client()?;
+            client.upgrade("/ws", "")?;
+            client.frame(0x81, b"hello")?;
+            client.expect(0x81, b"hello")?;
+            // One that goes without a word.
+            server
+                .client()?
+                .send("GET /stream HTTP/1.1\r\nhost: a\r\n\r\n")?;
+        }
+        Ok(())
+    };
+    ask(20_000 / EACH)?;
+    let before = server.resident()?;
+    ask(100_000 / EACH)?;
+    let after = server.resident()?;
+    if after as f64 > before as f64 * 1.05 {
+        return Err(format!("{before} KB became {after} KB"));
+    }
+    Ok(())
 }
 
 /// Why a case cannot run, if the program is not there.
@@ -352,6 +422,22 @@ impl Server {
             .set_read_timeout(Some(Duration::from_secs(10)))
             .map_err(|error| error.to_string())?;
         Ok(Client(stream))
+    }
+
+    /// KB of memory in use.
+    fn resident(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+        status
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .split_whitespace()
+                    .next()?
+                    .parse()
+                    .ok()
+            })
+            .ok_or_else(|| format!("no VmRSS in {status}"))
     }
 
     fn line(&mut self) -> Result<String, String> {

@@ -424,7 +424,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 impl Client {
     /// Upgrades; the response's head. The key and its answer are those of RFC 6455.
-    fn upgrade(&mut self, path: &str, headers: &str) -> Result<String, String> {
+    pub fn upgrade(&mut self, path: &str, headers: &str) -> Result<String, String> {
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nhost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
@@ -438,7 +438,7 @@ impl Client {
         Ok(head)
     }
 
-    fn frame(&mut self, first: u8, payload: &[u8]) -> Outcome {
+    pub fn frame(&mut self, first: u8, payload: &[u8]) -> Outcome {
         self.0
             .write_all(&frame(first, payload))
             .map_err(|error| error.to_string())
@@ -469,7 +469,7 @@ impl Client {
         Ok((head[0], read(length)?))
     }
 
-    fn expect(&mut self, first: u8, payload: &[u8]) -> Outcome {
+    pub fn expect(&mut self, first: u8, payload: &[u8]) -> Outcome {
         let got = self.next()?;
         if got == (first, payload.to_vec()) {
             return Ok(());
