@@ -1,6 +1,6 @@
 //! The benches: each measures Assay and a baseline in the same run and prints a row with the ratio.
 //!
-//! `assay-bench DIST` prints the table. The other subcommands are what it runs as child processes.
+//! `assay-bench DIST` prints the table, `assay-bench serve DIST` its rows about `http.serve`. The other subcommands are what it runs as child processes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use assay::plugins::Plugins;
 use assay::{Config, Vm};
+
+mod serve;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -20,7 +22,7 @@ fn main() -> Result<(), Failure> {
             calls(side, case, count.parse()?, root.first().copied())
         }
         ["vms", side, count] => vms(side, count.parse()?),
-        ["hyper", port_file] => hyper_server(Path::new(port_file)),
+        ["serve", dist] => serve::table(&std::path::absolute(dist)?),
         [dist] => table(&std::path::absolute(dist)?),
         _ => Err("usage: assay-bench DIST".into()),
     }
@@ -33,7 +35,7 @@ fn table(dist: &Path) -> Result<(), Failure> {
     start(dist)?;
     vm_costs()?;
     instructions(dist)?;
-    serve(dist)?;
+    serve::table(dist)?;
     Ok(())
 }
 
@@ -335,196 +337,4 @@ fn calls(side: &str, case: &str, count: u32, root: Option<&str>) -> Result<(), F
     lua.globals().set("bench", table)?;
     lua.load(script).exec()?;
     Ok(())
-}
-
-// ---- http.serve ----
-
-/// Starts a server that writes its address into a file.
-type Start<'a> = Box<dyn Fn(&Path) -> Command + 'a>;
-
-const SERVER: &str = "
-    http.serve(0, {GET = {[\"/\"] = function() return {body = \"hello\"} end}}, {
-        host = \"127.0.0.1\",
-        on_listen = function(addr) fs.write(arg[1], addr) end,
-    })";
-
-fn serve(dist: &Path) -> Result<(), Failure> {
-    let dir = std::env::temp_dir().join(format!("assay-bench-serve-{}", std::process::id()));
-    fs_err::create_dir_all(&dir)?;
-    let script = dir.join("serve.lua");
-    fs_err::write(&script, SERVER)?;
-    let servers: [(&str, Start<'_>); 3] = [
-        (
-            "plugin",
-            Box::new(|port| script_server(&dist.join("bin/assay"), dist, &script, port)),
-        ),
-        (
-            "static",
-            Box::new(|port| script_server(&dist.join("bin/assay-static"), dist, &script, port)),
-        ),
-        (
-            "hyper",
-            Box::new(|port| {
-                let mut command = Command::new(std::env::current_exe().unwrap_or_default());
-                command.arg("hyper").arg(port);
-                command
-            }),
-        ),
-    ];
-    let mut rates: HashMap<&str, Vec<f64>> = HashMap::new();
-    let mut costs: HashMap<&str, Vec<f64>> = HashMap::new();
-    for run in 0..4 {
-        for (name, command) in &servers {
-            let (rate, cost) = load(
-                &mut command(&dir.join(format!("{name}-{run}"))),
-                &dir.join(format!("{name}-{run}")),
-            )?;
-            if run > 0 {
-                rates.entry(name).or_default().push(rate);
-                costs.entry(name).or_default().push(cost);
-            }
-        }
-    }
-    let ratio = |name: &str, other: &str| {
-        median(
-            rates[name]
-                .iter()
-                .zip(&rates[other])
-                .map(|(a, b)| a / b)
-                .collect(),
-        )
-    };
-    let shown = |name: &str| {
-        format!(
-            "{:.0}/s, {:.1} µs CPU each",
-            median(rates[name].clone()),
-            median(costs[name].clone())
-        )
-    };
-    row(
-        "`http.serve` hello through the plugin, beside the one-file build",
-        shown("plugin"),
-        shown("static"),
-        Some(ratio("plugin", "static")),
-        "≥ 0.9",
-    );
-    row(
-        "the same beside plain hyper without Lua",
-        shown("plugin"),
-        shown("hyper"),
-        Some(ratio("plugin", "hyper")),
-        "",
-    );
-    row(
-        "the one-file build beside plain hyper",
-        shown("static"),
-        shown("hyper"),
-        Some(ratio("static", "hyper")),
-        "",
-    );
-    fs_err::remove_dir_all(dir)?;
-    Ok(())
-}
-
-fn script_server(binary: &Path, dist: &Path, script: &Path, port: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .arg(script)
-        .arg(port)
-        .env("ASSAY_LIB_PATH", dist.join("lib/assay"));
-    command
-}
-
-/// Requests per second and µs of the server's CPU for each, by `wrk` on 32 connections.
-fn load(command: &mut Command, port_file: &Path) -> Result<(f64, f64), Failure> {
-    let mut child = command.spawn()?;
-    let started = Instant::now();
-    let address = loop {
-        match fs_err::read_to_string(port_file) {
-            Ok(address) if !address.is_empty() => break address,
-            _ if started.elapsed() > Duration::from_secs(20) => {
-                child.kill()?;
-                return Err("the server did not start".into());
-            }
-            _ => std::thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    let before = process_cpu(child.id())?;
-    let output = Command::new("wrk")
-        .args(["-t1", "-c32", "-d3s"])
-        .arg(format!("http://{}/", address.trim()))
-        .output()?;
-    let cost = process_cpu(child.id())? - before;
-    child.kill()?;
-    child.wait()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if text.contains("Non-2xx") {
-        return Err(format!("wrk saw failures: {text}").into());
-    }
-    let rate: f64 = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Requests/sec:"))
-        .ok_or_else(|| format!("wrk: {text}"))?
-        .trim()
-        .parse()?;
-    let requests: f64 = text
-        .lines()
-        .find_map(|line| {
-            line.trim()
-                .split_once(" requests in ")
-                .map(|(count, _)| count.to_owned())
-        })
-        .ok_or("wrk: no count")?
-        .parse()?;
-    Ok((rate, cost * 1e6 / requests))
-}
-
-/// Seconds of user and system time of a process.
-fn process_cpu(id: u32) -> Result<f64, Failure> {
-    let stat = fs_err::read_to_string(format!("/proc/{id}/stat"))?;
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .ok_or("stat")?
-        .1
-        .split_whitespace()
-        .collect();
-    let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-    // SAFETY: a query.
-    Ok(ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64)
-}
-
-fn hyper_server(port_file: &Path) -> Result<(), Failure> {
-    use http_body_util::Full;
-    use hyper::body::Bytes;
-    use hyper::service::service_fn;
-    use hyper::{Request, Response};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        fs_err::write(port_file, listener.local_addr()?.to_string())?;
-        let local = tokio::task::LocalSet::new();
-        local
-            .run_until(async {
-                loop {
-                    let Ok((stream, _)) = listener.accept().await else {
-                        continue;
-                    };
-                    let _ = stream.set_nodelay(true);
-                    tokio::task::spawn_local(async move {
-                        let answer = service_fn(|_: Request<hyper::body::Incoming>| async {
-                            Ok::<_, std::convert::Infallible>(Response::new(Full::new(
-                                Bytes::from_static(b"hello"),
-                            )))
-                        });
-                        let io = hyper_util::rt::TokioIo::new(stream);
-                        let _ = hyper::server::conn::http1::Builder::new()
-                            .serve_connection(io, answer)
-                            .await;
-                    });
-                }
-            })
-            .await
-    })
 }
