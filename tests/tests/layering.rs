@@ -11,15 +11,17 @@ use serde_json::Value;
 use crate::{Outcome, case};
 
 /// Crate, what it depends on, and whether it must be able to do without.
-const EDGES: [(&str, &str, bool); 13] = [
+const EDGES: [(&str, &str, bool); 15] = [
     ("assay", "assay-plugin", false),
     ("assay-http", "assay-plugin", false),
     ("assay-crypto", "assay-plugin", false),
     ("assay-template", "assay-plugin", false),
+    ("assay-ws", "assay-plugin", false),
     // The static build: the same plugins, linked in.
     ("assay", "assay-http", true),
     ("assay", "assay-crypto", true),
     ("assay", "assay-template", true),
+    ("assay", "assay-ws", true),
     // Plugins too, of the tests and of the book.
     ("misbehaving", "assay-plugin", false),
     ("hello-plugin", "assay-plugin", false),
@@ -101,6 +103,7 @@ fn one_version() -> Outcome {
         "assay-http",
         "assay-crypto",
         "assay-template",
+        "assay-ws",
         "assay-registry",
     ] {
         if version_of(name) != Some(version) {

@@ -14,6 +14,7 @@ mod scripts;
 mod serve;
 mod sizes;
 mod types;
+mod ws;
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         scripts::cases(),
         serve::cases(),
         client::cases(),
+        ws::cases(),
         plugins::cases(),
         packages::cases(),
         demo::cases(),
@@ -60,6 +62,20 @@ fn case_if(
         Some(reason) => Ok(Completion::ignored_with(reason)),
         None => run().map(|()| Completion::Completed).map_err(Failed::from),
     })
+}
+
+/// Python with the packages that the tests want: the one that tests/run.sh made, or any.
+fn python() -> String {
+    std::env::var("ASSAY_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
+}
+
+/// Why a case that needs a package of Python's cannot run, if it cannot.
+fn python_lacks(package: &str) -> Option<String> {
+    let has = std::process::Command::new(python())
+        .args(["-c", &format!("import {package}")])
+        .output();
+    let has = has.is_ok_and(|output| output.status.success());
+    (!has).then(|| format!("Python's `{package}` is missing (pip install {package})"))
 }
 
 /// A failure unless `text` contains `part`.

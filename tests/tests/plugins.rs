@@ -26,6 +26,7 @@ pub fn cases() -> Vec<Trial> {
         the_example_of_the_book,
     ));
     cases.push(case("plugins::list", list));
+    cases.push(case("plugins::not_installed", not_installed));
     for (family, build) in [
         ("conformance", fixtures::conformance as fn(&Path) -> PathBuf),
         ("misbehaving", fixtures::misbehaving),
@@ -107,6 +108,16 @@ fn the_example_of_the_book() -> Outcome {
     let mut run = assay("assay", folder.path(), &[root]);
     let output = command::run(run.args(["-e", "print(hello.greet('you', {times = 2}))"]))?.ok()?;
     contains(&output.stdout, "hello you, hello you\n")
+}
+
+/// A family of ours that is not there says how to get it.
+fn not_installed() -> Outcome {
+    let folder = folder()?;
+    let roots = [dist::libraries_only(folder.path())];
+    let mut run = assay("assay", folder.path(), &roots);
+    let output = command::run(run.args(["-e", "ws.connect('ws://localhost')"]))?;
+    contains(&output.stderr, "ws.connect: plugin `ws` is not installed")?;
+    contains(&output.stderr, "hint: assay install plugin/ws")
 }
 
 /// `assay plugins`: name, version, API, where, what it provides; a broken file is named, and fails.

@@ -91,11 +91,22 @@ fn scripts(root: &Path) -> Vec<Script> {
 
 /// Runs one script in a folder of its own and holds it to its expectations.
 pub fn run(script: &Path, binary: &str, roots: &[PathBuf]) -> Outcome {
+    run_with(script, binary, roots, &[])
+}
+
+/// The same, with more in its environment.
+pub fn run_with(
+    script: &Path,
+    binary: &str,
+    roots: &[PathBuf],
+    environment: &[(String, String)],
+) -> Outcome {
     let source = fs_err::read(script).map_err(|error| error.to_string())?;
     let expected = Expected::read(&String::from_utf8_lossy(&source))?;
     let folder = folder()?;
     let mut command = assay(binary, folder.path(), roots);
     command
+        .envs(environment.iter().cloned())
         .args(&expected.options)
         .arg(script)
         .args(&expected.words);

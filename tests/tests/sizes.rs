@@ -82,6 +82,7 @@ fn readme() -> Outcome {
         let about = match name.split('-').next() {
             Some("http") => "HTTP client and server, TLS",
             Some("template") => "Jinja2 templates",
+            Some("ws") => "WebSocket client",
             Some("crypto") => "hashes, HMAC, random values, JSON Web Tokens",
             _ => "",
         };

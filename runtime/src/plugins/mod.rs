@@ -55,6 +55,7 @@ pub static LINKED: &[&PluginDecl] = &[
     &assay_http::ASSAY_PLUGIN,
     &assay_crypto::ASSAY_PLUGIN,
     &assay_template::ASSAY_PLUGIN,
+    &assay_ws::ASSAY_PLUGIN,
 ];
 /// Plugins that are linked into this executable.
 #[cfg(not(feature = "static-plugins"))]

@@ -6,7 +6,7 @@ use std::process::Command;
 use libtest_mimic::Trial;
 
 use super::{Client, Server};
-use crate::{Outcome, case, case_if, contains};
+use crate::{Outcome, case, case_if, contains, python, python_lacks};
 
 /// Echoes, and says on standard output how connections end.
 const SCRIPT: &str = r#"
@@ -330,21 +330,25 @@ pub fn cases() -> Vec<Trial> {
                 other => Err(format!("exit code {other:?}")),
             }
         }),
-        case_if("serve::websocket::python", no_websockets, || {
-            let server = Server::run(SCRIPT)?;
-            let output = Command::new(python())
-                .args(["-c", PYTHON, &server.address])
-                .output()
-                .map_err(|error| error.to_string())?;
-            contains(
-                &format!(
-                    "{}{}",
-                    String::from_utf8_lossy(&output.stdout),
-                    String::from_utf8_lossy(&output.stderr)
-                ),
-                "all is well",
-            )
-        }),
+        case_if(
+            "serve::websocket::python",
+            || python_lacks("websockets"),
+            || {
+                let server = Server::run(SCRIPT)?;
+                let output = Command::new(python())
+                    .args(["-c", PYTHON, &server.address])
+                    .output()
+                    .map_err(|error| error.to_string())?;
+                contains(
+                    &format!(
+                        "{}{}",
+                        String::from_utf8_lossy(&output.stdout),
+                        String::from_utf8_lossy(&output.stderr)
+                    ),
+                    "all is well",
+                )
+            },
+        ),
     ]
 }
 
@@ -376,19 +380,6 @@ async def main():
     print("all is well")
 asyncio.run(main())
 "#;
-
-/// Python with the packages that the tests want: the one that tests/run.sh made, or any.
-fn python() -> String {
-    std::env::var("ASSAY_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
-}
-
-fn no_websockets() -> Option<String> {
-    let has = Command::new(python())
-        .args(["-c", "import websockets"])
-        .output();
-    let has = has.is_ok_and(|output| output.status.success());
-    (!has).then(|| "Python's `websockets` is missing (pip install websockets)".into())
-}
 
 const FIN: u8 = 0x80;
 const CONTINUATION: u8 = 0;

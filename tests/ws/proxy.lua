@@ -1,0 +1,39 @@
+-- args: -- run
+-- Through a proxy that the environment names: a second process has it in its environment.
+global ws, env, assert, pcall, fs, tostring, io, arg, os
+
+-- The variables are read once, so each case is a process; the shell starts them.
+local self, runtime = arg[0], fs.exists("/proc/self/exe") and "/proc/self/exe"
+if arg[1] == "child" then
+  local ok, err = pcall(function()
+    local conn <close> = ws.connect(env.get("URL"), { ca_cert = env.get("FOLDER") .. "/ca.pem" })
+    conn:send("through")
+    return conn:recv()
+  end)
+  io.write(ok and "ok " or "failed ", tostring(err), "\n")
+  os.exit(0)
+end
+local function child(url, variables)
+  local command = "exe=$(readlink /proc/$PPID/exe); URL='" .. url .. "' " .. variables .. " \"$exe\" '" .. self .. "' child"
+  local process = io.popen(command)
+  local said = process:read("a")
+  process:close()
+  return said
+end
+local PROXY, WS, WSS = env.get("PROXY"), env.get("WS") .. "/echo", env.get("WSS") .. "/echo"
+local credentials = "http://me:secret@" .. PROXY
+assert.eq(child(WSS, "HTTPS_PROXY=" .. credentials), "ok through\n")
+assert.eq(child(WS, "http_proxy=" .. credentials), "ok through\n")
+assert.eq(child(WSS, "ALL_PROXY=" .. credentials), "ok through\n")
+local notes = fs.read(env.get("FOLDER") .. "/notes")
+assert.eq(notes, "CONNECT " .. WSS:match("//(.-)/") .. "\nCONNECT " .. WS:match("//(.-)/") .. "\nCONNECT " .. WSS:match("//(.-)/") .. "\n")
+-- Not for those that are listed, nor with the other scheme's.
+assert.eq(child(WSS, "HTTPS_PROXY=http://127.0.0.1:1 NO_PROXY=localhost"), "ok through\n")
+assert.eq(child(WS, "HTTPS_PROXY=http://127.0.0.1:1"), "ok through\n")
+local said = child(WSS, "HTTPS_PROXY=http://me:wrong@" .. PROXY)
+assert.contains(said, "failed ws.connect: proxy: " .. PROXY .. ": answered 407 Proxy Authentication Required")
+assert.eq(said:find("wrong"), nil)
+said = child(WSS, "HTTPS_PROXY=http://127.0.0.1:1")
+assert.contains(said, "proxy: 127.0.0.1:1: connect: connection refused")
+said = child(WSS, "HTTPS_PROXY=socks5://127.0.0.1:1")
+assert.contains(said, "only proxies of http:// are supported")
