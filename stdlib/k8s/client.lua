@@ -5,6 +5,7 @@ global tostring, type
 local lib = require("assay.lib")
 local rest = require("assay.lib.rest")
 local config = require("assay.k8s.config")
+local exec = require("assay.k8s.exec")
 local kinds = require("assay.k8s.kinds")
 local ready = require("assay.k8s.ready")
 
@@ -47,6 +48,7 @@ M.connection_options = {
 ---@field base_url string
 ---@field origin string where the cluster was found, in words
 ---@field package rest rest.Client
+---@field package target fun(): k8s.ExecTarget what `exec` connects to
 local Client = {}
 Client.__index = Client
 M.Client = Client
@@ -70,17 +72,35 @@ function M.new(opts, level)
   for name, value in pairs(opts.headers or {}) do
     headers[name:lower()] = value
   end
+  local function auth()
+    local token = target.token and target.token()
+    return token and { authorization = "Bearer " .. token } or nil
+  end
   return setmetatable({
     base_url = target.base_url,
     origin = target.origin,
+    target = function()
+      local all = {}
+      for _, some in ipairs { headers, auth() or {} } do
+        for name, value in pairs(some) do
+          all[name] = value
+        end
+      end
+      return {
+        base_url = target.base_url,
+        headers = all,
+        ca_cert = target.ca_cert,
+        client_cert = target.client_cert,
+        client_key = target.client_key,
+        insecure = target.insecure,
+        proxy = target.proxy,
+      }
+    end,
     rest = rest.client {
       service = "k8s",
       base_url = target.base_url,
       headers = headers,
-      auth = target.token and function()
-        local token = target.token()
-        return token and { authorization = "Bearer " .. token } or nil
-      end,
+      auth = target.token and auth,
       message = status_message,
       timeout = opts.timeout,
       ca_cert = target.ca_cert,
@@ -786,20 +806,22 @@ M.forever = 86400
 
 local exec_options = { container = "string", stdin = "string", timeout = "number" }
 
----Runs a command in a container. It needs websockets, and so the plugin `ws`.
+---Runs a command in a container and waits for its end. A command that fails does not raise; one
+---that cannot be run, and a server that refuses, do. Needs the plugin `ws`.
 ---@param ns string
 ---@param pod_name string
----@param command string[]
+---@param command string[] the program and its arguments; there is no shell between
 ---@param opts? k8s.ExecOptions
+---@return k8s.ExecResult
 function Client:exec(ns, pod_name, command, opts)
-  kinds.resource_path(ns, "pod", pod_name)
+  local path = kinds.resource_path(ns, "pod", pod_name) .. "/exec"
   lib.argument("k8s.exec", 3, "command", command, "table")
-  lib.options("k8s.exec", opts, exec_options)
-  lib.fail {
-    kind = "missing_plugin",
-    message = "k8s.exec: needs websockets: the plugin `ws` does not exist in this version of Assay",
-    hint = "run the command as a Job, and read its output with k8s.logs",
-  }
+  for at = 1, math.max(#command, 1) do
+    if type(command[at]) ~= "string" then
+      lib.usage(2, "k8s.exec: argument 3 (command): expected a list of strings, got " .. type(command[at]) .. " in it")
+    end
+  end
+  return exec.run(self.target(), path, command, lib.options("k8s.exec", opts, exec_options))
 end
 
 ---The call options of each verb.

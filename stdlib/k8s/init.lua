@@ -36,7 +36,7 @@ local kinds = require("assay.k8s.kinds")
 ---@field namespace_exists fun(name: string, opts?: k8s.CallOptions): boolean
 ---@field events_for fun(ns: string, kind: string, name: string, opts?: k8s.ListOptions): table
 ---@field watch fun(ns: string?, kind: string, opts?: k8s.WatchOptions): k8s.Watch
----@field exec fun(ns: string, pod_name: string, command: string[], opts?: k8s.ExecOptions)
+---@field exec fun(ns: string, pod_name: string, command: string[], opts?: k8s.ExecOptions): k8s.ExecResult
 local M = {}
 
 ---@class k8s.CallOptions: k8s.ConnectionOptions
@@ -100,8 +100,9 @@ local M = {}
 ---@field initial_events? boolean begin with an ADDED event for everything that exists, then a BOOKMARK
 
 ---@class k8s.ExecOptions: k8s.ConnectionOptions
----@field container? string
----@field stdin? string
+---@field container? string by default the pod's only one, or its first
+---@field stdin? string what the command reads; nothing by default
+---@field timeout? number seconds until the command has ended, 60 by default
 
 ---Makes a client that finds its cluster and credentials once.
 ---@param opts? k8s.ConnectionOptions

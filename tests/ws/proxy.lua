@@ -1,6 +1,6 @@
 -- args: -- run
 -- Through a proxy that the environment names: a second process has it in its environment.
-global ws, env, assert, pcall, fs, tostring, io, arg, os
+global ws, env, assert, ipairs, pcall, fs, tostring, io, arg, os
 
 -- The variables are read once, so each case is a process; the shell starts them.
 local self, runtime = arg[0], fs.exists("/proc/self/exe") and "/proc/self/exe"
@@ -27,6 +27,18 @@ assert.eq(child(WS, "http_proxy=" .. credentials), "ok through\n")
 assert.eq(child(WSS, "ALL_PROXY=" .. credentials), "ok through\n")
 local notes = fs.read(env.get("FOLDER") .. "/notes")
 assert.eq(notes, "CONNECT " .. WSS:match("//(.-)/") .. "\nCONNECT " .. WS:match("//(.-)/") .. "\nCONNECT " .. WSS:match("//(.-)/") .. "\n")
+-- The script's own word counts for more.
+do
+  local conn <close> = ws.connect(WSS, { ca_cert = env.get("FOLDER") .. "/ca.pem", proxy = credentials })
+  conn:send("x")
+  assert.eq(conn:recv(), "x")
+end
+assert.eq(#fs.read(env.get("FOLDER") .. "/notes"), #notes + #("CONNECT " .. WSS:match("//(.-)/") .. "\n"))
+for _, bad in ipairs({ "", "host:80", "socks5://host:1" }) do
+  local ok, err = pcall(ws.connect, WSS, { proxy = bad })
+  assert.eq({ ok, err.kind }, { false, "argument" }, bad)
+end
+
 -- Not for those that are listed, nor with the other scheme's.
 assert.eq(child(WSS, "HTTPS_PROXY=http://127.0.0.1:1 NO_PROXY=localhost"), "ok through\n")
 assert.eq(child(WS, "HTTPS_PROXY=http://127.0.0.1:1"), "ok through\n")

@@ -28,7 +28,7 @@ use crate::options::{Options, Target};
 /// A response that is longer before its body is none.
 const MAX_HEAD: usize = 64 << 10;
 /// How much of a refusal's body an error shows.
-const MAX_EXCERPT: usize = 200;
+const MAX_EXCERPT: usize = 500;
 
 /// What a connection runs over.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -114,7 +114,7 @@ async fn dial(cx: &Cx, host: &str, port: u16, shown: &str) -> Result<TcpStream> 
     Err(failure::error("connect", reason(&failed), shown))
 }
 
-/// The proxy that the environment names for the target.
+/// The proxy for the target: the script's, or the one that the environment names.
 fn proxy(target: &Target) -> Option<Intercept> {
     static MATCHER: OnceLock<Matcher> = OnceLock::new();
     // Proxies are named for http and https.
@@ -126,7 +126,13 @@ fn proxy(target: &Target) -> Option<Intercept> {
     let uri: Uri = format!("{scheme}://{}:{}/", target.host, target.port)
         .parse()
         .ok()?;
-    MATCHER.get_or_init(Matcher::from_env).intercept(&uri)
+    match &target.proxy {
+        Some(proxy) => Matcher::builder()
+            .all(proxy.as_str())
+            .build()
+            .intercept(&uri),
+        None => MATCHER.get_or_init(Matcher::from_env).intercept(&uri),
+    }
 }
 
 /// A tunnel: `CONNECT`.

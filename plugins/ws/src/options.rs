@@ -25,6 +25,7 @@ pub struct Options {
     ca_cert: Option<String>,
     client_cert: Option<String>,
     client_key: Option<String>,
+    proxy: Option<String>,
     timeout: f64,
     max_message: usize,
 }
@@ -38,6 +39,7 @@ impl Default for Options {
             ca_cert: None,
             client_cert: None,
             client_key: None,
+            proxy: None,
             timeout: 30.0,
             max_message: 64 << 20,
         }
@@ -52,6 +54,8 @@ pub struct Target {
     pub tls: Option<Arc<ClientConfig>>,
     pub request: Request<()>,
     pub subprotocols: Vec<String>,
+    /// Instead of what the environment names.
+    pub proxy: Option<String>,
     pub timeout: Duration,
     pub max_message: usize,
     /// Without what may be secret.
@@ -68,6 +72,12 @@ impl Target {
         let timeout = seconds("timeout", options.timeout)?;
         let tls = tls(cx, &options)?;
         let headers = headers(&uri, &options)?;
+        if let Some(proxy) = &options.proxy {
+            let parsed: Option<Uri> = proxy.parse().ok();
+            if parsed.is_none_or(|proxy| proxy.scheme_str() != Some("http")) {
+                return Err(Error::argument("option `proxy`: expected http://host:port"));
+            }
+        }
         let mut request = Request::new(());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
@@ -77,6 +87,7 @@ impl Target {
             tls: secure.then(|| Arc::new(tls)),
             request,
             subprotocols: options.subprotocols,
+            proxy: options.proxy,
             timeout,
             max_message: options.max_message,
             shown,
