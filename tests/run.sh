@@ -32,10 +32,10 @@ for program in "${!why[@]}"; do
     not_run+=("$program is missing (apt-get install $program): ${why[$program]}")
 done
 
-# Clients that others wrote, from PyPI.
+# Clients that others wrote, and Jinja2 itself, from PyPI.
 target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 export ASSAY_TEST_PYTHON="$target/test-python/bin/python"
-packages=(websockets)
+packages=(websockets jinja2)
 complete="$target/test-python/${packages[*]}"
 if [ ! -e "$complete" ]; then
   echo "tests: installing ${packages[*]} from PyPI"

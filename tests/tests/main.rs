@@ -6,6 +6,7 @@ mod demo;
 mod dependencies;
 mod docs;
 mod image;
+mod jinja2;
 mod layering;
 mod packages;
 mod plugins;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         serve::cases(),
         client::cases(),
         ws::cases(),
+        jinja2::cases(),
         plugins::cases(),
         packages::cases(),
         demo::cases(),

@@ -1,8 +1,8 @@
-//! Filters: what Jinja2 has and the engine lacks, and Lua functions.
+//! Filters: what Jinja2 has and the engine lacks or takes other arguments for, and Lua functions.
 
 use assay_plugin::Func;
-use minijinja::value::{Kwargs, Rest, StringInput, Value, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, HtmlEscape, filters};
+use minijinja::value::{Kwargs, Rest, StringInput, Value, ValueOrKwargs, from_args};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, HtmlEscape, State, filters};
 use minijinja_contrib::{filters as more, globals, pycompat};
 
 use crate::{text, values};
@@ -32,14 +32,18 @@ pub fn add(env: &mut Environment<'_>) {
     env.add_filter("center", center);
     env.add_filter("filesizeformat", more::filesizeformat);
     env.add_filter("forceescape", force_escape);
+    env.add_filter("float", float);
+    env.add_filter("indent", indent);
+    env.add_filter("int", int);
     env.add_filter("pluralize", more::pluralize);
+    env.add_filter("replace", replace);
     env.add_filter("striptags", more::striptags);
     env.add_filter("tojson", to_json);
-    env.add_filter("truncate", more::truncate);
+    env.add_filter("truncate", truncate);
     env.add_filter("urlencode", url_encode);
     env.add_filter("wordcount", more::wordcount);
-    env.add_filter("wordwrap", more::wordwrap);
-    env.add_function("cycler", globals::cycler);
+    env.add_filter("wordwrap", word_wrap);
+    env.add_function("cycler", |items: Rest<Value>| globals::cycler(items.0));
     env.add_function("joiner", globals::joiner);
 }
 
@@ -65,6 +69,106 @@ fn center(value: StringInput<'_>, width: Option<usize>) -> Value {
 
 fn force_escape(value: &Value) -> Value {
     Value::from_safe_string(HtmlEscape(&value.to_string()).to_string())
+}
+
+fn float(
+    state: &State<'_, '_>,
+    value: &Value,
+    default: Option<Value>,
+    args: Kwargs,
+) -> Result<Value, Error> {
+    let default = default.or((!args.has("default")).then(|| Value::from(0.0)));
+    filters::float(state, value, default, args)
+}
+
+fn int(
+    state: &State<'_, '_>,
+    value: &Value,
+    default: Option<Value>,
+    base: Option<u32>,
+    args: Kwargs,
+) -> Result<Value, Error> {
+    let default = default.or((!args.has("default")).then(|| Value::from(0)));
+    filters::int(state, value, default, base, args)
+}
+
+fn indent(value: StringInput<'_>, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let args = by_name(args, &["width", "first", "blank"])?;
+    let width = args
+        .get::<Option<Value>>("width")?
+        .unwrap_or(Value::from(4));
+    let first = args.get::<Option<bool>>("first")?.unwrap_or(false);
+    let blank = args.get::<Option<bool>>("blank")?.unwrap_or(false);
+    args.assert_all_used()?;
+    let indent = match width.as_str() {
+        Some(text) => text.to_owned(),
+        None => " ".repeat(usize::try_from(width)?),
+    };
+    let mut indented = String::new();
+    for (at, line) in value.as_str().split('\n').enumerate() {
+        if at > 0 {
+            indented.push('\n');
+        }
+        if (at > 0 && (blank || !line.is_empty())) || (at == 0 && first) {
+            indented += &indent;
+        }
+        indented += line;
+    }
+    Ok(value.preserve_safety(indented))
+}
+
+fn replace(
+    state: &mut State<'_, '_>,
+    value: StringInput<'_>,
+    from: StringInput<'_>,
+    to: StringInput<'_>,
+    count: Option<usize>,
+) -> Result<Value, Error> {
+    let count = count.unwrap_or(usize::MAX);
+    let safe = value.is_safe() || from.is_safe() || to.is_safe();
+    if safe && *state.auto_escape() != AutoEscape::None {
+        let to = to.format(state)?;
+        let replaced = value.format(state)?.replacen(from.as_str(), &to, count);
+        return Ok(Value::from_safe_string(replaced));
+    }
+    Ok(Value::from(value.as_str().replacen(
+        from.as_str(),
+        to.as_str(),
+        count,
+    )))
+}
+
+fn truncate(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    args: Rest<ValueOrKwargs>,
+) -> Result<Value, Error> {
+    let args = by_name(args, &["length", "killwords", "end", "leeway"])?;
+    more::truncate(state, value, args)
+}
+
+fn word_wrap(value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let names = [
+        "width",
+        "break_long_words",
+        "wrapstring",
+        "break_on_hyphens",
+    ];
+    more::wordwrap(value, by_name(args, &names)?)
+}
+
+/// Arguments by position, as Jinja2 takes them too, for a filter that wants them by name.
+fn by_name(args: Rest<ValueOrKwargs>, names: &[&'static str]) -> Result<Kwargs, Error> {
+    let args = args.into_values();
+    let (given, named) = from_args::<(&[Value], Kwargs)>(&args)?;
+    if given.len() > names.len() {
+        return Err(Error::from(ErrorKind::TooManyArguments));
+    }
+    let given = names.iter().copied().zip(given.iter().cloned());
+    let named = named
+        .args()
+        .map(|name| Ok((name, named.get::<Value>(name)?)));
+    given.map(Ok).chain(named).collect()
 }
 
 fn to_json(value: &Value, indent: Option<Value>, args: Kwargs) -> Result<Value, Error> {
