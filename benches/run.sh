@@ -21,6 +21,10 @@ target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_director
 # The other servers. Without one, its rows say so.
 want /usr/lib/nginx/modules/ngx_http_lua_module.so nginx-light libnginx-mod-http-lua lua-cjson
 want node nodejs
+want /usr/share/doc/lua-cjson lua-cjson
+for module in 'lua5.4 -e require("cjson")' 'node --version'; do
+    $module >/dev/null 2>&1 || { echo "benches need lua-cjson and node: apt-get install lua-cjson nodejs" >&2; exit 2; }
+done
 export DENO="$target/bench-python/bin/deno"
 if ! [ -x "$DENO" ]; then
     { python3 -m venv "$target/bench-python" && "$target/bench-python/bin/pip" install -q deno; } >&2 || DENO=deno

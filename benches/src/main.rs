@@ -2,6 +2,8 @@
 //!
 //! `assay-bench DIST` prints the table, `assay-bench serve DIST` its rows about `http.serve`. The other subcommands are what it runs as child processes.
 
+mod json;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,6 +25,7 @@ fn main() -> Result<(), Failure> {
         }
         ["vms", side, count] => vms(side, count.parse()?),
         ["serve", dist] => serve::table(&std::path::absolute(dist)?),
+        ["json", dist] => json::rows(&std::path::absolute(dist)?),
         [dist] => table(&std::path::absolute(dist)?),
         _ => Err("usage: assay-bench DIST".into()),
     }
@@ -35,6 +38,7 @@ fn table(dist: &Path) -> Result<(), Failure> {
     start(dist)?;
     vm_costs()?;
     instructions(dist)?;
+    json::rows(dist)?;
     serve::table(dist)?;
     Ok(())
 }

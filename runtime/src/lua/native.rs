@@ -67,6 +67,8 @@ unsafe fn run(state: *mut lua_State, vm: &Vm, native: &'static Native) -> c_int 
         match result {
             Ok(results) => results,
             Err(error) => {
+                // Whatever it left there: the error must have room.
+                ffi::lua_settop(state, frame.nargs);
                 fail(state, vm, native, error);
                 -1
             }
