@@ -138,13 +138,29 @@ local chunked = client:get("/page.html")
 assert.eq(chunked.headers["transfer-encoding"], "chunked")
 assert.eq(chunked.headers["content-length"], nil)
 assert.eq(chunked.body, "before included after\n")
--- Nothing compressed is asked for; who asks gets what was sent.
+-- Compressed on the way, if at all; who asks for it gets what was sent.
+local text <const> = ("text "):rep(1000)
 local plain = client:get("/text.txt")
 assert.eq(plain.headers["content-encoding"], nil)
-assert.eq(plain.body, ("text "):rep(1000))
+assert.eq(plain.headers["content-length"], nil)
+assert.eq(plain.body, text)
+local parts = ""
+for chunk in client:get("/text.txt", { stream = true }).body do
+  parts = parts .. chunk
+end
+assert.eq(parts, text)
 local packed = client:get("/text.txt", { headers = { ["Accept-Encoding"] = "gzip" } })
 assert.eq(packed.headers["content-encoding"], "gzip")
 assert.eq(packed.body:sub(1, 2), "\x1f\x8b")
+assert.eq(#packed.body < 200, true)
+local identity = client:get("/text.txt", { headers = { ["Accept-Encoding"] = "identity" } })
+assert.eq(identity.headers["content-length"], "5000")
+-- The limit is for what the script gets.
+local ok, err = pcall(client.get, client, "/text.txt", { max_body = 4999 })
+assert.eq(err.kind, "body")
+assert.eq(client:get("/text.txt", { max_body = 5000 }).body, text)
+-- A download is what the server has.
+assert.eq(client:download("/text.txt", folder .. "/downloaded"), 5000)
 "#;
 
 const FILES: &str = r#"

@@ -10,7 +10,8 @@ use std::time::Duration;
 use assay_plugin::abi::level;
 use assay_plugin::{Cx, Error, Result};
 use hyper::header::{
-    CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
+    LOCATION, PROXY_AUTHORIZATION, RANGE, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
@@ -38,6 +39,8 @@ pub struct Exchange {
     pub retries: Option<Retries>,
     /// The body is left with the server.
     pub stream: bool,
+    /// It may come compressed, unless the script says what it wants.
+    pub unpack: bool,
 }
 
 /// A request as it is sent once.
@@ -122,9 +125,15 @@ impl Exchange {
             }
             hop.turn_to(next, response.status());
         };
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        let unpack = self.unpacks(&hop) && is_gzip(&head.headers);
+        if unpack {
+            // They are of what was sent.
+            head.headers.remove(CONTENT_ENCODING);
+            head.headers.remove(CONTENT_LENGTH);
+        }
         let url = Arc::new(hop.url);
-        let body = Incoming::new(body, Arc::clone(&url), self.max_body);
+        let body = Incoming::new(body, Arc::clone(&url), self.max_body, unpack);
         let body = if self.stream {
             Content::Stream(body)
         } else {
@@ -193,10 +202,21 @@ impl Exchange {
         if let Some(basic) = self.settings.transport.proxy_authorization(&uri)? {
             headers.insert(PROXY_AUTHORIZATION, basic);
         }
+        if self.unpacks(hop) {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         crate::headers::replace(headers, hop.headers.clone());
         *request.method_mut() = hop.method.clone();
         *request.uri_mut() = uri;
         Ok(request)
+    }
+
+    /// Whether a compressed body is asked for, and unpacked. Part of one could not be.
+    fn unpacks(&self, hop: &Hop) -> bool {
+        self.unpack
+            && hop.method != Method::HEAD
+            && !hop.headers.contains_key(ACCEPT_ENCODING)
+            && !hop.headers.contains_key(RANGE)
     }
 
     /// Where a response sends us, if it does and we follow.
@@ -282,6 +302,11 @@ impl Hop {
         }
         self.url = next;
     }
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    let coding = headers.get(CONTENT_ENCODING);
+    coding.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"))
 }
 
 /// The address that a URL has in the place of a name.

@@ -266,6 +266,8 @@ impl Call {
         let max_size = read.max_size.unwrap_or(u64::MAX);
         let mut call = Self::check(cx, settings, Method::GET, url, None, opts, read)?;
         call.exchange.max_body = max_size;
+        // A digest is of what the server has.
+        call.exchange.unpack = false;
         Ok((call, sha256))
     }
 
@@ -337,6 +339,7 @@ impl Call {
             },
             retries,
             stream,
+            unpack: on_event.is_none(),
             settings,
         };
         Ok(Self { exchange, on_event })

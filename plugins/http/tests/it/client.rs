@@ -266,3 +266,49 @@ fn a_client_has_defaults_that_calls_override() {
         ("closed", "the client is closed")
     );
 }
+
+/// "ok", as gzip has it.
+const PACKED: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xcb\xcf\x06\0\x47\xdd\xdc\x79\x02\0\0\0";
+
+fn packed(body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn gzip_is_asked_for_and_unpacked_unless_the_caller_does() {
+    let mock = Mock::new([packed(PACKED), packed(PACKED), packed(&PACKED.repeat(2))]);
+    let response = get(&mock.url("/"), Value::Nil).unwrap();
+    assert_eq!(body(&response), b"ok");
+    let headers = response.get("headers").unwrap();
+    assert_eq!(headers.get("content-encoding"), None);
+    assert_eq!(headers.get("content-length"), None);
+    assert_eq!(header(&mock.request(), "accept-encoding"), Some("gzip"));
+    let own = table([("headers", table([("Accept-Encoding", "br, gzip".into())]))]);
+    let response = get(&mock.url("/"), own).unwrap();
+    assert_eq!(body(&response), PACKED);
+    assert_eq!(header(&mock.request(), "accept-encoding"), Some("br, gzip"));
+    assert_eq!(
+        body(&get(&mock.url("/"), Value::Nil).unwrap()),
+        b"okok",
+        "two members"
+    );
+}
+
+#[test]
+fn what_is_no_gzip_or_not_all_of_it_raises() {
+    let mut wrong = PACKED.to_vec();
+    wrong[15] ^= 1;
+    for broken in [&PACKED[..PACKED.len() - 1], &PACKED[..4], b"text", &wrong] {
+        let mock = Mock::new([packed(broken)]);
+        let error = get(&mock.url("/"), Value::Nil).unwrap_err();
+        assert_eq!(error.kind(), "body", "{broken:?}");
+        assert!(
+            error.message().starts_with("body: cannot unpack it: "),
+            "{error}"
+        );
+    }
+}
