@@ -10,6 +10,7 @@ declare -A why=(
   [curl]="http.serve asked by another client"
   [nginx]="the http client asks it"
   [tinyproxy]="the http client goes through it"
+  [openssl]="ws against servers with certificates"
 )
 missing=()
 for program in "${!why[@]}"; do

@@ -22,13 +22,15 @@ pub fn cases() -> Vec<Trial> {
             .unwrap_or_default()
             .display()
             .to_string();
-        case_if(
-            format!("ws::{name}"),
-            || python_lacks("websockets"),
-            move || run(&script),
-        )
+        case_if(format!("ws::{name}"), missing, move || run(&script))
     });
     cases.collect()
+}
+
+fn missing() -> Option<String> {
+    let openssl = Command::new("openssl").arg("version").output().is_ok();
+    python_lacks("websockets")
+        .or_else(|| (!openssl).then(|| "`openssl` is missing (apt-get install openssl)".into()))
 }
 
 fn run(script: &Path) -> Outcome {
