@@ -1,5 +1,7 @@
 //! Headers between Lua tables and the wire.
 
+use std::borrow::Borrow;
+
 use assay_plugin::{Error, Kind, Result, Value, View};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue, SET_COOKIE};
@@ -69,11 +71,11 @@ pub fn replace(headers: &mut HeaderMap, others: HeaderMap) {
 
 /// Headers as scripts see them: lower-case names; values of a repeated header joined with `, `,
 /// of `set-cookie`, which cannot be joined, the first.
-pub struct Table(pub HeaderMap);
+pub struct Table<H>(pub H);
 
-impl Serialize for Table {
+impl<H: Borrow<HeaderMap>> Serialize for Table<H> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let headers = &self.0;
+        let headers = self.0.borrow();
         let mut map = serializer.serialize_map(Some(headers.keys_len()))?;
         for name in headers.keys() {
             let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);

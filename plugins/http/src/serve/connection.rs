@@ -21,11 +21,10 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::access::Access;
 use super::reply::{self, Body, Reply};
-use super::request::{self, Kept};
 use super::router::Found;
 use super::socket::{Plain, Socket};
 use super::websocket::Upgrade;
-use super::{Limits, Server};
+use super::{Limits, Server, request};
 
 /// What the server knows of a connection.
 pub struct Connection {
@@ -265,11 +264,12 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
+    let head = Rc::new(head);
     connection.enter(Phase::Body);
     let access = server
         .access_log
         .then(|| Box::new(Access::new(server, connection, &head)));
-    let mut response = match respond(server, connection, head, body).await {
+    let mut response = match respond(server, connection, &head, body).await {
         Ok(response) => response,
         Err(refused) => {
             connection.enter(Phase::Idle);
@@ -287,10 +287,10 @@ async fn answer(
 async fn respond(
     server: &Rc<Server>,
     connection: &Rc<Connection>,
-    head: Parts,
+    head: &Rc<Parts>,
     body: Incoming,
 ) -> Result<Response<Body>, Response<Body>> {
-    check(&head).map_err(|refused| *refused)?;
+    check(head).map_err(|refused| *refused)?;
     let (handler, path_params) = match server.router.find(head.method.as_str(), head.uri.path()) {
         Found::Handler(handler, path_params) => (handler, path_params),
         Found::WrongMethod(allowed) => {
@@ -304,11 +304,10 @@ async fn respond(
     };
     let body = collect(body, &head.headers, server.limits.max_body).await?;
     connection.enter(Phase::Handler);
-    let kept = Rc::new(Kept::of(&head));
-    let failed = |error| failed(server, &kept, &error);
+    let failed = |error| failed(server, head, &error);
     let request = request::record(head, body, path_params, &connection.peer);
     let reply = call(server, handler, request).await.map_err(failed)?;
-    let became = reply.into_response(server, connection, &kept);
+    let became = reply.into_response(server, connection, head);
     let (response, upgrade) = became.map_err(failed)?;
     if upgrade.is_some() {
         connection.upgrade.replace(upgrade);
@@ -344,12 +343,17 @@ async fn call(server: &Server, handler: &Func, request: Record<request::Request>
 }
 
 /// What a handler raised goes to the log; the client learns nothing of it.
-fn failed(server: &Server, request: &Kept, error: &Error) -> Response<Body> {
-    reply::log(&server.cx, &request.what(), error);
+fn failed(server: &Server, head: &Parts, error: &Error) -> Response<Body> {
+    reply::log(&server.cx, &what(head), error);
     match error.kind() {
         TIMEOUT => reply::plain(StatusCode::SERVICE_UNAVAILABLE, "service unavailable\n"),
         _ => reply::plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n"),
     }
+}
+
+/// A request, as the log calls it.
+pub fn what(head: &Parts) -> String {
+    format!("{} {}", head.method, head.uri.path())
 }
 
 /// The kind of the error of a handler that we cancelled: no script's own.

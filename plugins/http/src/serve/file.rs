@@ -15,9 +15,9 @@ use hyper::header::{
     ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
-use super::request::Kept;
 use crate::failure::reason;
 
 /// What to answer.
@@ -48,7 +48,7 @@ pub fn find(
     path: &str,
     status: StatusCode,
     headers: &mut HeaderMap,
-    request: &Kept,
+    request: &Parts,
 ) -> Result<Found> {
     cx.require("fs.read", path)?;
     if Path::new(path)
@@ -173,7 +173,7 @@ impl Part {
 
 /// Which part of a file is wanted, if it is at all.
 fn part(
-    request: &Kept,
+    request: &Parts,
     headers: &HeaderMap,
     size: u64,
 ) -> Result<(u64, u64, StatusCode), StatusCode> {

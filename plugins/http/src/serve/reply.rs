@@ -14,14 +14,14 @@ use hyper::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc::Receiver;
 
 use super::Server;
 use super::access::Access;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, what};
 use super::file::{self, Found, Part};
-use super::request::Kept;
 use super::stream::{Events, Writer, channel};
 use super::websocket::Upgrade;
 use crate::{headers, json};
@@ -166,7 +166,7 @@ impl Reply {
         self,
         server: &Rc<Server>,
         connection: &Rc<Connection>,
-        request: &Rc<Kept>,
+        request: &Rc<Parts>,
     ) -> Result<(Response<Body>, Option<Upgrade>)> {
         let (mut status, mut headers) = (self.status, self.headers);
         // How the body is framed is the server's to say, also where a handler passes on the headers
@@ -231,7 +231,7 @@ impl Reply {
             }
             Content::WebSocket(func) => {
                 let agreed =
-                    Upgrade::new(request, func, &self.subprotocols, headers, request.what());
+                    Upgrade::new(request, func, &self.subprotocols, headers, what(request));
                 return Ok(match agreed {
                     Ok((response, upgrade)) => (response, Some(upgrade)),
                     Err(refused) => {
@@ -300,7 +300,7 @@ struct Stream {
     frames: Receiver<Bytes>,
     call: Option<FuncCall<()>>,
     server: Rc<Server>,
-    request: Rc<Kept>,
+    request: Rc<Parts>,
     _turn: Turn,
 }
 
@@ -373,7 +373,7 @@ impl Stream {
             };
             self.call = None;
             if let Err(error) = result {
-                log(&self.server.cx, &self.request.what(), &error);
+                log(&self.server.cx, &what(&self.request), &error);
                 // The client sees a body that was cut short, not one that looks complete.
                 return Poll::Ready(Some(Err(error)));
             }

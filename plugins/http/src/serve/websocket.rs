@@ -18,6 +18,7 @@ use hyper::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
@@ -30,7 +31,6 @@ use tungstenite::{Message, Utf8Bytes};
 use super::Server;
 use super::connection::{Connection, Order, Phase};
 use super::reply::{self, Body};
-use super::request::Kept;
 use super::socket::Socket;
 use crate::request::seconds;
 
@@ -172,7 +172,7 @@ impl Upgrade {
     /// Agrees to a request: the response, with headers of the handler's, and what to do with the
     /// connection then. Or says what was wrong with it.
     pub fn new(
-        request: &Kept,
+        request: &Parts,
         func: Func,
         subprotocols: &[String],
         mut headers: HeaderMap,
@@ -536,7 +536,7 @@ impl Write for Blocking {
 }
 
 /// The key of a request to upgrade that is one, or what to answer instead.
-fn check(request: &Kept) -> Result<&HeaderValue, Box<Response<Body>>> {
+fn check(request: &Parts) -> Result<&HeaderValue, Box<Response<Body>>> {
     let has = |name: HeaderName, wanted: &str| {
         listed(&request.headers, &name)
             .iter()
