@@ -11,7 +11,7 @@ http = {}
 ---@alias http.Values string|number|boolean|(string|number|boolean)[]
 
 ---@class (exact) http.Options
----@field headers? table<string, http.Values> replace the client's and the defaults, whatever their case
+---@field headers? table<string, http.Values> replace the client's and the defaults, whatever their case; without `Accept-Encoding` and `Range` a response may come as gzip, and is unpacked
 ---@field query? table<string, http.Values> percent-encoded, behind the query that the URL has
 ---@field body? string|table bytes, or a table that is sent as JSON
 ---@field form? table<string, http.Values> a body as `application/x-www-form-urlencoded`
