@@ -379,7 +379,7 @@ unsafe fn table_to_val(
 ) -> Result<Val, Error> {
     // SAFETY: as `to_val`'s.
     unsafe {
-        if depth == 0 || ffi::lua_checkstack(state, 4) == 0 {
+        if depth == 0 || ffi::lua_checkstack(state, 8) == 0 {
             return Err(Error::argument(format!(
                 "a table nested deeper than {MAX_DEPTH}, or one that contains itself"
             )));
@@ -416,7 +416,7 @@ unsafe fn list_or_map(
     unsafe {
         // One pass is enough for a sequence in the array part, which is visited in order.
         let start = (*scratch).open.len();
-        let mut items = 0;
+        let (mut items, mut is_list) = (0, false);
         ffi::lua_pushnil(state);
         let in_order = loop {
             if ffi::lua_next(state, index) == 0 {
@@ -428,6 +428,14 @@ unsafe fn list_or_map(
             {
                 ffi::lua_pop(state, 2);
                 break false;
+            }
+            // Scalars may be read twice. Tables may not: each level would double the work.
+            if !is_list && ffi::lua_istable(state, value) != 0 {
+                is_list = is_sequence(state, index, ffi::lua_rawlen(state, index));
+                if !is_list {
+                    ffi::lua_pop(state, 2);
+                    break false;
+                }
             }
             let val = to_val(state, vm, value, depth - 1)?;
             (*scratch).open.push(val);
