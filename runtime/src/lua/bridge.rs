@@ -481,7 +481,9 @@ pub(crate) unsafe fn is_sequence(state: *mut lua_State, index: c_int, len: usize
         ffi::lua_pushnil(state);
         while ffi::lua_next(state, index) != 0 {
             ffi::lua_pop(state, 1);
-            if ffi::lua_isinteger(state, -1) == 0 || count == len {
+            // With a hole before it a border counts no keys: `{ nil, 1, [7] = 2 }` has two, and 2.
+            let key = ffi::lua_tointegerx(state, -1, std::ptr::null_mut());
+            if ffi::lua_isinteger(state, -1) == 0 || key < 1 || key as usize > len {
                 ffi::lua_pop(state, 1);
                 return false;
             }

@@ -15,3 +15,6 @@ assert.eq(json.encode(json.parse(text)), text)
 local list = json.array()
 list[1] = "x"
 assert.eq(json.encode({ list = list }), '{"list":["x"]}')
+
+-- A table with holes is no list, whatever `#` says: nothing of it is lost.
+assert.eq(json.encode({ nil, "a", nil, "b", nil }), '{"2":"a","4":"b"}')

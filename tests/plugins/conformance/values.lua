@@ -36,3 +36,8 @@ assert.eq(conformance.nothing(), nil)
 
 assert.eq(conformance.tags(nil, true, 1, 0.5, "s", { 1 }, { a = 1 }, counter, own), { 0, 1, 2, 3, 4, 5, 6, 7, 8 })
 assert.eq(type(conformance.vm()), "number")
+
+-- A table with holes is no list, whatever `#` says: nothing of it is lost.
+local holes <const> = echo({ nil, "a", nil, "b", nil })
+assert.eq(holes[2], "a")
+assert.eq(holes[4], "b")
