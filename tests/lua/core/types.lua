@@ -10,8 +10,9 @@ for _, entry in ipairs(fs.list(types)) do
   families = families + 1
   local documented, present = {}, {}
   local source = fs.read(types .. entry.name)
-  for name in source:gmatch("\nfunction (" .. family .. "[%w_.]*)%(") do
-    documented[#documented + 1] = name
+  -- What is a table and can be called is declared as a class, whose name begins with a capital.
+  for name in source:gmatch("\nfunction (%a[%w_.]*)%(") do
+    documented[#documented + 1] = name:gsub("^%u", function(first) return first:lower() end)
   end
   local value = _G[family]
   if type(value) == "function" then
