@@ -58,8 +58,9 @@ local function connect(target, path, query, timeout)
   error(conn, 0)
 end
 
--- The exit code of a Status object, which says everything else in words.
-local function exit_code(status, what)
+-- The exit code of a Status object, if the command ran at all.
+---@return integer?
+local function exit_code(status)
   if status.status == "Success" then
     return 0
   end
@@ -68,19 +69,15 @@ local function exit_code(status, what)
       return math.tointeger(tonumber(cause.message))
     end
   end
-  lib.fail {
-    kind = "exec",
-    status = status.code,
-    message = what .. ": " .. tostring(status.message or status.reason or "it failed without a message"),
-  }
+  return nil
 end
 
 -- What came, channel by channel, until the server closes.
 local function collect(conn, what, timeout)
-  local streams = { [STDOUT] = {}, [STDERR] = {}, [STATUS] = {} }
+  local streams = { [STDOUT] = {}, [STDERR] = {}, [STATUS] = {} } ---@type table<integer, string[]>
   local deadline = time() + timeout
   while true do
-    local ok, message = pcall(conn.recv, conn, math.max(deadline - time(), 0.001))
+    local ok, message = pcall(conn.recv, conn, math.max(deadline - time(), 0.001)) ---@type boolean, any
     if not ok then
       if message.kind == "timeout" then
         lib.fail {
@@ -152,7 +149,15 @@ function M.run(target, path, command, opts)
   if not parsed or type(status) ~= "table" then
     lib.fail { kind = "exec", message = what .. ": the server did not say how it ended" }
   end
-  return { stdout = stdout, stderr = stderr, exit_code = exit_code(status, what) }
+  local code = exit_code(status)
+  if not code then
+    lib.fail {
+      kind = "exec",
+      status = status.code,
+      message = what .. ": " .. tostring(status.message or status.reason or "it failed without a message"),
+    }
+  end
+  return { stdout = stdout, stderr = stderr, exit_code = code }
 end
 
 return M

@@ -5,7 +5,10 @@ local k8s = require("assay.k8s")
 local testing = require("assay.testing")
 
 describe("assay.k8s exec", function()
-  local server, url, seen, behave
+  local server ---@type any
+  local url
+  local seen = {} ---@type http.Request[]
+  local behave ---@type http.Reply
 
   -- What the kubelet says at the end.
   local success = '\3{"metadata":{},"status":"Success"}'
@@ -173,7 +176,8 @@ describe("assay.k8s exec", function()
   end)
 
   it("is strict about its arguments", function()
-    for _, command in ipairs { {}, { 1 }, { "ls", false } } do
+    local commands = { {}, { 1 }, { "ls", false } } ---@type any[]
+    for _, command in ipairs(commands) do
       local err = testing.raised(function()
         k8s.exec("demo", "logger", command, { base_url = url })
       end)
