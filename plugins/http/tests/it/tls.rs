@@ -9,6 +9,7 @@ use assay_plugin::{Error, Value};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use crate::mock::{OK, read};
@@ -147,6 +148,47 @@ fn what_is_no_certificate_is_named() {
         error.message(),
         "option `client_cert`: the PEM text holds no private key"
     );
+}
+
+#[test]
+fn a_server_that_wants_a_client_certificate_says_so() {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &ca)
+        .unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca.der().clone()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(clients.build().unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "https://localhost:{}/",
+        listener.local_addr().unwrap().port()
+    );
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut connection = ServerConnection::new(Arc::new(config)).unwrap();
+        assert_eq!(read(&mut Stream::new(&mut connection, &mut stream)), "");
+        // Until the client hangs up: what it sent and nobody read would take the alert with it.
+        std::io::copy(&mut stream, &mut std::io::sink())
+    });
+    let error = get_with(table([("ca_cert", ca.pem().as_str().into())]), &url).unwrap_err();
+    assert_eq!(error.kind(), "tls", "{error}");
+    assert!(error.message().contains("CertificateRequired"), "{error}");
+    assert!(error.hint_text().unwrap().contains("`client_cert`"));
 }
 
 #[test]
