@@ -1,14 +1,15 @@
 -- args: --memory-limit 512M
 -- Large messages both ways, and the limit.
-global ws, env, assert, pcall, crypto, tostring
+global ws, env, assert, pcall, tostring
 
 local size = 70 * 1024 * 1024
 local conn = ws.connect(env.get("WS") .. "/large?" .. size, { max_message = 128 << 20 })
 local message = conn:recv()
 assert.eq(#message, size)
-assert.eq(crypto.hash(message), crypto.hash(("\x01"):rep(size)))
+assert.eq(message == ("\x01"):rep(size), true)
 conn:send_binary(message)
-assert.eq(conn:recv(), crypto.hash(message))
+-- The SHA-256 of what the server got.
+assert.eq(conn:recv(), "3b4f2bd817780c43b122076890b9f5064c28a83d685daac6eac1cf0880d6482e")
 assert.eq(conn:recv(), nil)
 
 conn = ws.connect(env.get("WS") .. "/large?1001", { max_message = 1000 })
