@@ -1,4 +1,4 @@
-//! A tokio thread of the plugin's own, for libraries that need tokio (reqwest, sqlx).
+//! A tokio thread of the plugin's own, for libraries that need tokio (hyper-util, sqlx).
 
 use std::future::Future;
 use std::pin::Pin;
