@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 declare -A why=(
   [docker-registry]="registry/tests, and whatever else wants a registry over HTTP"
   [skopeo]="whatever reads published packages with it"
+  [prometheus]="checks of type prometheus against a real one"
   [curl]="http.serve asked by another client"
   [nginx]="the http client asks it"
   [tinyproxy]="the http client goes through it"
@@ -33,10 +34,10 @@ for program in "${!why[@]}"; do
     not_run+=("$program is missing (apt-get install $program): ${why[$program]}")
 done
 
-# Clients that others wrote, and Jinja2 itself, from PyPI.
+# Clients and readers that others wrote, and Jinja2 itself, from PyPI.
 target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 export ASSAY_TEST_PYTHON="$target/test-python/bin/python"
-packages=(websockets jinja2)
+packages=(websockets jinja2 jsonschema pyyaml)
 complete="$target/test-python/${packages[*]}"
 if [ ! -e "$complete" ]; then
   echo "tests: installing ${packages[*]} from PyPI"

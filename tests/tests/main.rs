@@ -1,6 +1,7 @@
 //! Tests of the built artefacts: one binary, a file for each thing that is tested, and each case
 //! under a name of its own.
 
+mod checks;
 mod client;
 mod demo;
 mod dependencies;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         client::cases(),
         ws::cases(),
         jinja2::cases(),
+        checks::cases(),
         plugins::cases(),
         packages::cases(),
         demo::cases(),

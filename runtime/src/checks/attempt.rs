@@ -329,7 +329,9 @@ fn with_hint(message: &str, hint: Option<&str>) -> String {
 
 /// The threads that scripts run on: one for each attempt, since Lua code that computes holds up its own.
 #[derive(Default, Clone)]
-pub(super) struct Threads(Arc<(Mutex<usize>, Condvar)>);
+pub(super) struct Threads(Arc<(Mutex<Vec<Attempt>>, Condvar)>);
+
+type Attempt = Arc<Mutex<Shared>>;
 
 /// What an attempt's thread and who waits for it share.
 #[derive(Default)]
@@ -339,6 +341,18 @@ struct Shared {
     /// The thread is done.
     result: Option<Result<(), String>>,
     waker: Option<Waker>,
+}
+
+/// Stops a script, or keeps it from beginning.
+fn cancel(attempt: &Attempt) {
+    let stop = {
+        let mut shared = lock(attempt);
+        shared.is_cancelled = true;
+        shared.stop.take()
+    };
+    if let Some(stop) = stop {
+        stop.stop();
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -354,19 +368,14 @@ impl Threads {
         config: Config,
     ) -> Result<(), Failed> {
         /// Stops the script unless it has ended.
-        struct Waiting(Arc<Mutex<Shared>>);
+        struct Waiting(Attempt);
         impl Drop for Waiting {
             fn drop(&mut self) {
-                let mut shared = lock(&self.0);
-                shared.is_cancelled = true;
-                if let Some(stop) = shared.stop.take() {
-                    drop(shared);
-                    stop.stop();
-                }
+                cancel(&self.0);
             }
         }
         /// Tells of the end, also when the thread panicked.
-        struct Running(Arc<Mutex<Shared>>, Threads);
+        struct Running(Attempt, Threads);
         impl Drop for Running {
             fn drop(&mut self) {
                 let mut shared = lock(&self.0);
@@ -378,13 +387,14 @@ impl Threads {
                     waker.wake();
                 }
                 drop(shared);
-                *lock(&self.1.0.0) -= 1;
-                self.1.0.1.notify_all();
+                let (attempts, changed) = &*self.1.0;
+                lock(attempts).retain(|attempt| !Arc::ptr_eq(attempt, &self.0));
+                changed.notify_all();
             }
         }
 
         let waiting = Waiting(Arc::default());
-        *lock(&self.0.0) += 1;
+        lock(&self.0.0).push(Arc::clone(&waiting.0));
         let running = Running(Arc::clone(&waiting.0), self.clone());
         let file = file.to_owned();
         let work = move || {
@@ -409,11 +419,14 @@ impl Threads {
         .await
     }
 
-    /// Waits until scripts that were stopped have closed what they had open; not for ever.
+    /// Stops what still runs, and waits until it has closed what it had open; not for ever.
     pub fn settle(&self) {
         const PATIENCE: Duration = Duration::from_secs(1);
-        let (count, changed) = &*self.0;
-        drop(changed.wait_timeout_while(lock(count), PATIENCE, |count| *count > 0));
+        let (attempts, changed) = &*self.0;
+        let running = lock(attempts).clone();
+        running.iter().for_each(cancel);
+        let ended = |attempts: &mut Vec<Attempt>| !attempts.is_empty();
+        drop(changed.wait_timeout_while(lock(attempts), PATIENCE, ended));
     }
 }
 

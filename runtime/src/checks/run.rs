@@ -118,7 +118,6 @@ impl Run {
         });
         let timeout = self.plan.timeout;
         let all = tokio::time::timeout(timeout, all(Rc::clone(&state)));
-        // The future is dropped in either case, and the scripts that ran with it are stopped.
         let ended = self.vm.run_until(all).await;
         let why = match ended {
             Ok(Ok(())) => String::new(),

@@ -108,6 +108,7 @@ fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' => c,
+            '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
             c if c.is_control() => char::REPLACEMENT_CHARACTER,
             c => c,
         })

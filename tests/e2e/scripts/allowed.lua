@@ -1,0 +1,6 @@
+assert.eq(json.parse("[1]"), { 1 })
+assert.eq(base64.encode("a"), "YQ==")
+assert.gt(time(), 0)
+sleep(0)
+log.debug("quiet")
+print("goes to stderr")

@@ -1,0 +1,7 @@
+local folder = fs.tempdir()
+fs.write(folder .. "/a/b.txt", "one\ntwo\0")
+assert.eq(fs.read(folder .. "/a/b.txt"), "one\ntwo\0")
+fs.rename(folder .. "/a/b.txt", folder .. "/c.txt")
+assert.eq(fs.exists(folder .. "/a/b.txt"), false)
+fs.remove(folder, { recursive = true })
+assert.eq(fs.exists(folder), false)

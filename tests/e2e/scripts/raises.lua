@@ -1,0 +1,5 @@
+local function order()
+  print("ordering")
+  error("the order was refused")
+end
+order()

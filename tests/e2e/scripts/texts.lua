@@ -1,0 +1,5 @@
+assert.eq(regex.find("order 42", "(\\d+)").match, "42")
+assert.eq(regex.replace("a-b-c", "-", "+"), "a+b+c")
+assert.eq(base64.decode(base64.encode("\0\255")), "\0\255")
+assert.eq(base64.url_encode("\251\255"), "-_8")
+assert.eq(time.parse("2026-01-31T12:00:00Z"), 1769860800)

@@ -1,0 +1,5 @@
+local value = yaml.parse("base: &b {a: 1}\nitem: {<<: *b, c: [x, 'y']}\n")
+assert.eq(value.item, { a = 1, c = { "x", "y" } })
+assert.eq(yaml.parse(yaml.encode(value)), value)
+assert.eq(toml.parse('[a]\nb = 1\n').a.b, 1)
+assert.eq(toml.parse(toml.encode({ a = { b = { 1, 2 } } })).a.b, { 1, 2 })
