@@ -2,6 +2,7 @@
 //!
 //! `assay-bench DIST` prints the table, `assay-bench serve DIST` its rows about `http.serve`. The other subcommands are what it runs as child processes.
 
+mod checks;
 mod json;
 
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ fn main() -> Result<(), Failure> {
         }
         ["vms", side, count] => vms(side, count.parse()?),
         ["serve", dist] => serve::table(&std::path::absolute(dist)?),
+        ["requests", url] => checks::requests(url),
+        ["checks", dist] => checks::checks(&std::path::absolute(dist)?),
         ["json", dist] => json::rows(&std::path::absolute(dist)?),
         [dist] => table(&std::path::absolute(dist)?),
         _ => Err("usage: assay-bench DIST".into()),
@@ -40,6 +43,7 @@ fn table(dist: &Path) -> Result<(), Failure> {
     instructions(dist)?;
     json::rows(dist)?;
     serve::table(dist)?;
+    checks::checks(dist)?;
     Ok(())
 }
 

@@ -304,14 +304,12 @@ fn labels(metric: Option<&Value>) -> String {
     let Some(Value::Map(pairs)) = metric else {
         return String::new();
     };
-    let mut labels: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| {
-            let value = text::quoted(value.as_str().unwrap_or_default());
-            format!("{}={value}", name.as_str().unwrap_or_default())
-        })
-        .collect();
-    labels.sort();
+    let mut labels: Vec<String> = Vec::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let value = text::quoted(value.as_str().unwrap_or_default());
+        let label = format!("{}={value}", name.as_str().unwrap_or_default());
+        labels.insert(labels.partition_point(|other| *other < label), label);
+    }
     match labels.is_empty() {
         true => String::new(),
         false => format!(" for {{{}}}", labels.join(",")),

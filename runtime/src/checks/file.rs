@@ -45,9 +45,7 @@ pub(super) fn parse(
     match reader.file() {
         Some(plan) if reader.mistakes.is_empty() => Ok(plan),
         _ => {
-            let mut mistakes = reader.mistakes;
-            mistakes.sort_by_key(|(at, _)| (at.line, at.column));
-            let errors = mistakes.into_iter().map(|(_, error)| error);
+            let errors = reader.mistakes.into_iter().map(|(_, error)| error);
             Err(errors.take(MISTAKES).collect())
         }
     }
@@ -58,6 +56,7 @@ struct Reader<'a> {
     source: &'a str,
     folder: &'a Path,
     lookup: Lookup<'a>,
+    /// In the order of the file.
     mistakes: Vec<(Place, Error)>,
     secrets: Secrets,
 }
@@ -775,9 +774,11 @@ impl<'a> Reader<'a> {
     fn wrong(&mut self, at: Place, message: impl std::fmt::Display) -> &mut Error {
         let Place { line, column } = at;
         let message = format!("{}:{line}:{column}: {message}", self.name);
-        self.mistakes.push((at, Error::new("checks", message)));
-        let last = self.mistakes.len() - 1;
-        &mut self.mistakes[last].1
+        let before = |(other, _): &(Place, Error)| (other.line, other.column) <= (line, column);
+        let index = self.mistakes.partition_point(before);
+        self.mistakes
+            .insert(index, (at, Error::new("checks", message)));
+        &mut self.mistakes[index].1
     }
 
     fn wrong_hint(&mut self, at: Place, message: impl std::fmt::Display, hint: impl Into<String>) {

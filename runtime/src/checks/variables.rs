@@ -105,9 +105,9 @@ const SHORTEST: usize = 4;
 impl Secrets {
     pub fn add(&mut self, text: &str) {
         if text.len() >= SHORTEST && !self.0.iter().any(|known| known == text) {
-            self.0.push(text.to_owned());
             // What contains another one goes first.
-            self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
+            let longer = self.0.partition_point(|known| known.len() >= text.len());
+            self.0.insert(longer, text.to_owned());
         }
     }
 

@@ -1,7 +1,6 @@
 //! What is going on, for people: a line for each check that is done, and on a terminal those that run
 //! below them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +21,7 @@ struct State {
     is_live: bool,
     colors: bool,
     /// The attempt of each check that runs.
-    running: BTreeMap<usize, u32>,
+    running: Vec<(usize, u32)>,
     /// Which checks' lines have been written.
     done: Vec<bool>,
     /// Lines below those, to be written over.
@@ -36,7 +35,7 @@ impl Live {
             names: plan.names().map(Into::into).collect(),
             is_live: terminal::stdout_is_terminal(),
             colors: terminal::stdout_colors(),
-            running: BTreeMap::new(),
+            running: Vec::new(),
             done: vec![false; plan.names().len()],
             drawn: 0,
         })))
@@ -48,10 +47,13 @@ impl Live {
         let mut text = state.erase();
         match event {
             Event::Attempt { index, attempt } => {
-                state.running.insert(*index, *attempt);
+                match state.running.iter_mut().find(|(other, _)| other == index) {
+                    Some((_, last)) => *last = *attempt,
+                    None => state.running.push((*index, *attempt)),
+                }
             }
             Event::Done { index, outcome } => {
-                state.running.remove(index);
+                state.running.retain(|(other, _)| other != index);
                 state.done[*index] = true;
                 text += &format::human(outcome, state.colors);
             }
@@ -102,8 +104,8 @@ impl State {
         }
         // Without wrapping: a line that took two could not be counted.
         let mut text = String::from("\x1b[?7l");
-        for (index, attempt) in self.running.iter().take(ROWS) {
-            let name: String = self.names[*index]
+        for &(index, attempt) in self.running.iter().take(ROWS) {
+            let name: String = self.names[index]
                 .chars()
                 .filter(|c| !c.is_control())
                 .collect();
