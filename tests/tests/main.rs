@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod dependencies;
 mod docs;
+mod escapes;
 mod image;
 mod jinja2;
 mod layering;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         packages::cases(),
         demo::cases(),
         docs::cases(),
+        escapes::cases(),
         types::cases(),
         sizes::cases(),
         layering::cases(),

@@ -1,0 +1,5 @@
+-- Digits that look like digits.
+local url = ("http://１２７.０.０.１:PORT/"):gsub("PORT", arg[2])
+local ok, err = pcall(http.get, url, { timeout = 2 })
+assert(not ok and tostring(err):find("not allowed", 1, true), tostring(err))
+print("held")

@@ -1,0 +1,5 @@
+-- All of 127.0.0.0/8 is this machine.
+local url = ("http://127.1.2.3:PORT/"):gsub("PORT", arg[2])
+local ok, err = pcall(http.get, url, { timeout = 2 })
+assert(not ok and tostring(err):find("not allowed", 1, true), tostring(err))
+print("held")

@@ -1,0 +1,3 @@
+-- A loop without a loop.
+-- ends: ran longer than
+::top:: goto top

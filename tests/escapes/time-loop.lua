@@ -1,0 +1,3 @@
+-- Nothing but a loop.
+-- ends: ran longer than
+while true do end
