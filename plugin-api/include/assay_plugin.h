@@ -71,7 +71,8 @@ enum {
 
 /* Flags of assay_fn_desc. */
 enum {
-    ASSAY_FN_ASYNC = 1 /* the function may answer ASSAY_PENDING */
+    ASSAY_FN_ASYNC = 1, /* the function may answer ASSAY_PENDING */
+    ASSAY_FN_VALUE = 2  /* the name stands for what the call returns when the family is loaded */
 };
 
 /* Levels of `log`. */

@@ -59,6 +59,9 @@ pub mod tag {
 pub mod flag {
     /// The function may answer [`PENDING`](super::PENDING).
     pub const ASYNC: u32 = 1;
+    /// Not a function but a value of the family's: what the call returns, without arguments, when the
+    /// family is loaded. A host that does not know the flag makes it a function.
+    pub const VALUE: u32 = 2;
 }
 
 /// Log levels of [`HostApi::log`].

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::abi::{Val, ValU, tag};
 use crate::object::AnyObject;
-use crate::value::{Arena, IntoVal, Kind, View};
+use crate::value::{Arena, IntoVal, Kind, Value, View};
 
 /// A result whose error becomes a Lua error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -24,6 +24,7 @@ struct Record {
     status: Option<i64>,
     traceback: Option<String>,
     origin: Option<AnyObject>,
+    more: Vec<(Cow<'static, str>, Value)>,
 }
 
 impl Error {
@@ -53,6 +54,20 @@ impl Error {
     pub fn status(mut self, status: u16) -> Self {
         self.0.status = Some(status.into());
         self
+    }
+
+    /// Adds a field of the family's own, such as SQL's `sqlstate`. Not for what the message must say:
+    /// only scripts that look for it see it.
+    #[must_use]
+    pub fn field(mut self, name: &'static str, value: Value) -> Self {
+        self.0.more.push((name.into(), value));
+        self
+    }
+
+    /// A field of the family's own.
+    pub fn field_value(&self, name: &str) -> Option<&Value> {
+        let mut more = self.0.more.iter();
+        more.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// Puts `what: ` before the message.
@@ -85,7 +100,7 @@ impl Error {
     /// Reads what a callee raised: an error record, or any other value.
     pub(crate) fn from_view(view: View<'_>) -> Self {
         match view.kind() {
-            Ok(Kind::Map(_) | Kind::Error(_)) => {
+            Ok(Kind::Map(pairs) | Kind::Error(pairs)) => {
                 let text = |key| {
                     view.get(key)
                         .and_then(|v| v.as_bytes())
@@ -102,6 +117,7 @@ impl Error {
                     status: view.get("status").and_then(|v| v.as_int()),
                     traceback: text("traceback"),
                     origin,
+                    more: pairs.filter_map(field).collect(),
                 }))
             }
             Ok(Kind::Str(bytes)) => Self::new("error", String::from_utf8_lossy(bytes)),
@@ -118,7 +134,7 @@ unsafe impl IntoVal for Error {
     fn to_val(&self, arena: &mut Arena) -> Result<Val> {
         let record = &*self.0;
         let mut pairs = Vec::with_capacity(12);
-        let mut put = |arena: &mut Arena, key: &'static str, value: &dyn IntoVal| -> Result<()> {
+        let mut put = |arena: &mut Arena, key: &str, value: &dyn IntoVal| -> Result<()> {
             pairs.push(key.to_val(arena)?);
             pairs.push(value.to_val(arena)?);
             Ok(())
@@ -136,6 +152,9 @@ unsafe impl IntoVal for Error {
         }
         if let Some(origin) = &record.origin {
             put(arena, "value", origin)?;
+        }
+        for (name, value) in &record.more {
+            put(arena, name, value)?;
         }
         let len = (pairs.len() / 2) as u32;
         Ok(Val {
@@ -179,6 +198,22 @@ pub fn fragment(message: &str) -> String {
         Some(second) if second.is_ascii_uppercase() => text.into(),
         _ => first.into_iter().chain(chars).collect(),
     }
+}
+
+/// A field of a family's own.
+fn field((key, value): (View<'_>, View<'_>)) -> Option<(Cow<'static, str>, Value)> {
+    const KNOWN: [&[u8]; 7] = [
+        b"kind",
+        b"message",
+        b"hint",
+        b"status",
+        b"traceback",
+        b"source",
+        b"value",
+    ];
+    let key = key.as_bytes().filter(|key| !KNOWN.contains(key))?;
+    let key = std::str::from_utf8(key).ok()?.to_owned();
+    Some((key.into(), value.to_value().ok()?))
 }
 
 /// The nearest of `known` to `word`, where it is near enough to be what was meant.

@@ -3,7 +3,8 @@
 /// Declares the plugin: its family, what it needs, its functions and classes.
 ///
 /// Each function is named as in Lua and must be in scope; the text is its LuaCATS type, the doc
-/// comment its documentation. `async fn` marks functions that return futures.
+/// comment its documentation. `async fn` marks functions that return futures; `const` marks values:
+/// what the function of that name returns when the family is loaded (`const null = "lightuserdata"`).
 ///
 /// Optional, in this order: `permissions: [...]` it may ask for, `needs: ["assay.reactor/1"]` services
 /// of the host without which it cannot work, `links: [...]` native libraries that must be linked
@@ -245,6 +246,11 @@ macro_rules! __functions {
     (@more [$($out:tt)*] [$($type:ty)?] $(#[doc = $doc:literal])* async fn $name:ident = $sig:literal, $($rest:tt)*) => {
         $crate::__functions!(@more [$($out)* $crate::__function!(
             $crate::abi::flag::ASYNC, __call_async, [$($type)?] $name, [$($doc)*], $sig
+        ),] [$($type)?] $($rest)*)
+    };
+    (@more [$($out:tt)*] [$($type:ty)?] $(#[doc = $doc:literal])* const $name:ident = $sig:literal, $($rest:tt)*) => {
+        $crate::__functions!(@more [$($out)* $crate::__function!(
+            $crate::abi::flag::VALUE, __call_sync, [$($type)?] $name, [$($doc)*], $sig
         ),] [$($type)?] $($rest)*)
     };
     ([$($list:tt)*] $($type:ty)?) => { $crate::__functions!(@more [] [$($type)?] $($list)*) };

@@ -110,6 +110,7 @@ const CONSTANTS: &[(&str, i64)] = &[
     ("ASSAY_NULL", abi::tag::NULL as i64),
     ("ASSAY_RECORD", abi::tag::RECORD as i64),
     ("ASSAY_FN_ASYNC", abi::flag::ASYNC as i64),
+    ("ASSAY_FN_VALUE", abi::flag::VALUE as i64),
     ("ASSAY_LOG_DEBUG", abi::level::DEBUG as i64),
     ("ASSAY_LOG_INFO", abi::level::INFO as i64),
     ("ASSAY_LOG_WARN", abi::level::WARN as i64),

@@ -130,6 +130,7 @@ fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
     let trust = Trust {
         extra: certificates.into(),
         insecure: false,
+        ..Trust::default()
     };
     trust.config(None).unwrap()
 }

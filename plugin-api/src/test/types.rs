@@ -50,7 +50,8 @@ fn registered(plugin: &'static PluginDecl) -> Family {
             0 => &[][..],
             len => std::slice::from_raw_parts(at, len as usize),
         };
-        for desc in list(plugin.fns, plugin.nfns) {
+        let functions = list(plugin.fns, plugin.nfns).iter();
+        for desc in functions.filter(|desc| desc.flags & abi::flag::VALUE == 0) {
             out.add(family, desc.name, desc);
         }
         for at in 0..plugin.nclasses as usize {

@@ -131,6 +131,7 @@ pub fn client(cx: Cx, opts: View<'_>) -> Result<Ref<Client>> {
     let trust = Trust {
         extra,
         insecure: read.insecure,
+        ..Trust::default()
     };
     let defaults = Settings::new(Transport::new(
         cx,

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int, c_void};
 
 use assay_plugin::Error;
-use assay_plugin::abi::{FnDesc, PluginDecl, Str};
+use assay_plugin::abi::{FnDesc, PluginDecl, Str, flag};
 
 use super::bridge::{self, Bound};
 use super::state::Vm;
@@ -239,6 +239,9 @@ pub(crate) unsafe fn fill(state: *mut lua_State, vm: &Vm, family: &'static Plugi
             }
             ffi::lua_pushlstring(state, name.ptr.cast(), name.len);
             bridge::push_function(state, vm, bound);
+            if (*desc).flags & flag::VALUE != 0 {
+                ffi::lua_call(state, 0, 1);
+            }
             ffi::lua_rawset(state, -3);
         }
     }
