@@ -8,29 +8,42 @@ declare -A why=(
   [docker-registry]="registry/tests, and whatever else wants a registry over HTTP"
   [skopeo]="whatever reads published packages with it"
   [prometheus]="checks of type prometheus against a real one"
+  [postgresql]="plugins/db against PostgreSQL"
+  [mariadb-server]="plugins/db against MariaDB"
   [curl]="http.serve asked by another client"
   [nginx]="the http client asks it"
   [tinyproxy]="the http client goes through it"
   [openssl]="ws against servers with certificates"
 )
+# By the package's name, which is mostly the program's too.
+present() {
+  case $1 in
+    postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+    mariadb-server) [ -x /usr/sbin/mariadbd ] ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
 missing=()
 for program in "${!why[@]}"; do
-  command -v "$program" >/dev/null || missing+=("$program")
+  present "$program" || missing+=("$program")
 done
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "tests: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq </dev/null
+  # The package of a server would start it. The tests start their own.
+  policy=/usr/sbin/policy-rc.d
+  if [ -e $policy ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; fi
   for program in "${missing[@]}"; do
     apt-get install -qq -y --no-install-recommends "$program" </dev/null || continue
-    # The package of a server starts it. The tests start their own.
-    systemctl disable --now "$program" >/dev/null 2>&1
+    systemctl disable "${program/mariadb-server/mariadb}" >/dev/null 2>&1
   done
+  [ -z "$policy" ] || rm -f "$policy"
 fi
 
 not_run=()
 for program in "${!why[@]}"; do
-  command -v "$program" >/dev/null ||
+  present "$program" ||
     not_run+=("$program is missing (apt-get install $program): ${why[$program]}")
 done
 

@@ -11,10 +11,11 @@ use serde_json::Value;
 use crate::{Outcome, case};
 
 /// Crate, what it depends on, and whether it must be able to do without.
-const EDGES: [(&str, &str, bool); 15] = [
+const EDGES: [(&str, &str, bool); 16] = [
     ("assay", "assay-plugin", false),
     ("assay-http", "assay-plugin", false),
     ("assay-crypto", "assay-plugin", false),
+    ("assay-db", "assay-plugin", false),
     ("assay-template", "assay-plugin", false),
     ("assay-ws", "assay-plugin", false),
     // The static build: the same plugins, linked in.
@@ -102,6 +103,7 @@ fn one_version() -> Outcome {
         "assay-plugin",
         "assay-http",
         "assay-crypto",
+        "assay-db",
         "assay-template",
         "assay-ws",
         "assay-registry",
