@@ -110,8 +110,8 @@ impl Download {
     /// Writes the body beside the file, and over it once all is there and as expected.
     async fn store(&self, mut incoming: Incoming) -> Result<u64> {
         let max = self.exchange.max_body;
-        if incoming.announced() > max {
-            return Err(too_large(failure::too_large(max, incoming.url())));
+        if incoming.announced() > max.bytes {
+            return Err(failure::too_large(max, incoming.url()));
         }
         let temporary = Temporary::beside(&self.path)?;
         let file = temporary.file.try_clone();
@@ -119,10 +119,7 @@ impl Download {
         // A thread that may wait for the disk. The network does not get far ahead of it.
         let (sender, receiver) = channel(8);
         let writing = tokio::task::spawn_blocking(move || write(file, receiver));
-        while let Some(chunk) = next(&mut incoming, self.exchange.timeout)
-            .await
-            .map_err(too_large)?
-        {
+        while let Some(chunk) = next(&mut incoming, self.exchange.timeout).await? {
             // Its error is what the thread ends with.
             if sender.send(chunk).await.is_err() {
                 break;
@@ -142,17 +139,6 @@ impl Download {
         temporary.take_place()?;
         Ok(written)
     }
-}
-
-/// The limit has another name here.
-fn too_large(error: Error) -> Error {
-    if error
-        .hint_text()
-        .is_some_and(|hint| hint.contains("`max_body`"))
-    {
-        return error.hint("raise the option `max_size`");
-    }
-    error
 }
 
 /// Writes, and waits for the disk. The size, and the digest in hexadecimal.

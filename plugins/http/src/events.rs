@@ -10,7 +10,7 @@ use hyper::header::CONTENT_TYPE;
 
 use crate::body::next;
 use crate::exchange::{Answer, Content};
-use crate::failure;
+use crate::failure::{self, Max};
 use crate::request::OnEvent;
 
 /// Calls the function with every event until there are no more, or it returns false. An answer that
@@ -39,7 +39,7 @@ pub async fn run(
         if !is_stream {
             whole.extend_from_slice(&chunk);
             if whole.len() as u64 > on_event.max {
-                return Err(failure::too_large(on_event.max, incoming.url()));
+                return Err(failure::too_large(Max::body(on_event.max), incoming.url()));
             }
             continue;
         }

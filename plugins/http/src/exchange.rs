@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
 use crate::client::Settings;
-use crate::failure;
+use crate::failure::{self, Max};
 use crate::incoming::Incoming;
 use crate::payload::Payload;
 use crate::retry::{Outcome, Retries};
@@ -35,7 +35,7 @@ pub struct Exchange {
     pub connect_timeout: Duration,
     pub max_redirects: u32,
     pub follow_redirects: bool,
-    pub max_body: u64,
+    pub max_body: Max,
     pub retries: Option<Retries>,
     /// The body is left with the server.
     pub stream: bool,
@@ -265,7 +265,7 @@ impl Exchange {
 
     async fn read(&self, mut body: Incoming, is_head: bool, deadline: Instant) -> Result<Vec<u8>> {
         let announced = body.announced();
-        if announced > self.max_body && !is_head {
+        if announced > self.max_body.bytes && !is_head {
             return Err(failure::too_large(self.max_body, body.url()));
         }
         // One byte more for the zero that ends a buffer on its way into Lua; an announcement is no

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use assay_plugin::tls::rustls;
-use assay_plugin::{Error, fragment};
+use assay_plugin::{Cx, Error, fragment};
 use url::Url;
 
 use crate::connect::failed_tls;
@@ -28,10 +28,55 @@ pub fn late(what: &str, timeout: Duration, url: &Url) -> Error {
     error("timeout", format!("{what} within {seconds} s"), url)
 }
 
+/// How large a body may be, and who says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Max {
+    pub bytes: u64,
+    by: By,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Body,
+    Size,
+    Host,
+}
+
+impl Max {
+    /// The option `max_body`.
+    pub fn body(bytes: u64) -> Self {
+        let by = By::Body;
+        Self { bytes, by }
+    }
+
+    /// The option `max_size` of downloads.
+    pub fn size(bytes: u64) -> Self {
+        let by = By::Size;
+        Self { bytes, by }
+    }
+
+    /// The host's limit, where it is lower.
+    pub fn limited(self, cx: &Cx) -> Self {
+        match cx.limit("response") {
+            Some(bytes) if bytes < self.bytes => Self {
+                bytes,
+                by: By::Host,
+            },
+            _ => self,
+        }
+    }
+}
+
 /// A body that is larger than it may be.
-pub fn too_large(max: u64, url: &Url) -> Error {
-    error("body", format!("{LARGER}{max} bytes"), url)
-        .hint("raise the option `max_body`, or read it in parts with `stream=true`")
+pub fn too_large(max: Max, url: &Url) -> Error {
+    let error = error("body", format!("{LARGER}{} bytes", max.bytes), url);
+    match max.by {
+        By::Body => {
+            error.hint("raise the option `max_body`, or read it in parts with `stream=true`")
+        }
+        By::Size => error.hint("raise the option `max_size`"),
+        By::Host => error.hint("raise the limit: --response-limit=SIZE"),
+    }
 }
 
 const LARGER: &str = "larger than ";

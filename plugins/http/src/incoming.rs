@@ -10,20 +10,20 @@ use flate2::write::MultiGzDecoder;
 use hyper::body::{Body, Bytes};
 use url::Url;
 
-use crate::failure;
+use crate::failure::{self, Max};
 
 /// A body that is still with the server, or on its way.
 pub struct Incoming {
     body: hyper::body::Incoming,
     url: Arc<Url>,
     /// Of what is handed out, unpacked or not.
-    max: u64,
+    max: Max,
     received: u64,
     gzip: Option<Box<MultiGzDecoder<Vec<u8>>>>,
 }
 
 impl Incoming {
-    pub fn new(body: hyper::body::Incoming, url: Arc<Url>, max: u64, unpack: bool) -> Self {
+    pub fn new(body: hyper::body::Incoming, url: Arc<Url>, max: Max, unpack: bool) -> Self {
         Self {
             body,
             url,
@@ -68,7 +68,7 @@ impl Incoming {
                 None => chunk,
             };
             self.received += chunk.len() as u64;
-            if self.received > self.max {
+            if self.received > self.max.bytes {
                 return Err(failure::too_large(self.max, &self.url));
             }
             if !chunk.is_empty() {
@@ -86,7 +86,7 @@ impl Incoming {
         for step in chunk.chunks(STEP) {
             let result = gzip.write_all(step).and_then(|()| gzip.flush());
             result.map_err(|error| packed_wrong(&error, &self.url))?;
-            if self.received + gzip.get_ref().len() as u64 > self.max {
+            if self.received + gzip.get_ref().len() as u64 > self.max.bytes {
                 return Err(failure::too_large(self.max, &self.url));
             }
         }

@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::client::Settings;
 use crate::exchange::{Exchange, Hop};
+use crate::failure::Max;
 use crate::payload::Payload;
 use crate::response::{self, Response};
 use crate::retry::{self, Retries};
@@ -263,7 +264,7 @@ impl Call {
         refuse(opts, &NOT_OF_DOWNLOAD, "is no option of `download`")?;
         let sha256 = read.sha256.take();
         read.stream = true;
-        let max_size = read.max_size.unwrap_or(u64::MAX);
+        let max_size = Max::size(read.max_size.unwrap_or(u64::MAX)).limited(cx);
         let mut call = Self::check(cx, settings, Method::GET, url, None, opts, read)?;
         call.exchange.max_body = max_size;
         // A digest is of what the server has.
@@ -332,11 +333,12 @@ impl Call {
             max_redirects: read.max_redirects.unwrap_or(settings.max_redirects),
             follow_redirects: read.follow_redirects.unwrap_or(settings.follow_redirects),
             // What is read in parts may go on for ever.
-            max_body: match (stream, on_event.is_some()) {
+            max_body: Max::body(match (stream, on_event.is_some()) {
                 (_, true) => u64::MAX,
                 (true, false) => max_body.unwrap_or(u64::MAX),
                 (false, false) => max_body.unwrap_or(MAX_BODY),
-            },
+            })
+            .limited(cx),
             retries,
             stream,
             unpack: on_event.is_none(),

@@ -62,7 +62,8 @@ unsafe fn run(state: *mut lua_State, vm: &Vm, native: &'static Native) -> c_int 
         };
         let result = match ffi::lua_checkstack(state, 16) {
             0 => Err(Error::new("stack", "the Lua stack is full")),
-            _ => (native.run)(&frame),
+            // A panic must not get into Lua's frames.
+            _ => assay_plugin::panic::contain(|| (native.run)(&frame)).and_then(|result| result),
         };
         match result {
             Ok(results) => results,
