@@ -181,6 +181,7 @@ fn tls(cx: &Cx, options: &Options) -> Result<ClientConfig> {
     let mut config = Trust {
         extra,
         insecure: options.insecure,
+        ..Trust::default()
     }
     .config(identity.as_ref())?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
