@@ -492,8 +492,9 @@ unsafe extern "C-unwind" fn hook(state: *mut lua_State, event: *mut ffi::lua_Deb
             ffi::lua_yield(state, 0);
             return;
         }
-        errors::push(state, vm, &errors::stopped(vm, reason), None);
-        ffi::lua_error(state);
+        // Not by an error, which would first go to a message handler, and that would run without hooks.
+        // The lack of memory goes past it: nothing has as much as this.
+        ffi::lua_newuserdatauv(state, 1 << 47, 0);
     }
 }
 

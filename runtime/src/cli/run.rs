@@ -39,6 +39,7 @@ pub fn run(options: Run) -> Result<u8, Error> {
             .map(OsString::into_vec)
             .collect(),
     });
+    let timeout = config.timeout;
     let workers = Workers::default();
     workers.attach(&mut config, &job);
     let vm = job.vm(config)?;
@@ -46,6 +47,9 @@ pub fn run(options: Run) -> Result<u8, Error> {
     let runtime = event_loop()?;
     let grace = env::shutdown_timeout()?;
     let signals = signals::watch(vm.stop_handle(), grace)?;
+    if let Some(timeout) = timeout {
+        signals::give_up_after(timeout);
+    }
 
     let result = runtime.block_on(signals.beside(job.run(&vm), || workers.shutdown(grace)));
     let stopped = vm.stopped();

@@ -50,8 +50,12 @@ pub fn watch(stop: StopHandle, grace: Duration) -> Result<Watch, Error> {
         })?;
     }
     let first = Arc::clone(&seen);
-    handle(SIGALRM, move || {
-        exit::now(exit::SIGNAL + first.load(Ordering::Acquire))
+    handle(SIGALRM, move || match first.load(Ordering::Acquire) {
+        0 => {
+            say("error: the time is up, and the script could not be stopped\n");
+            exit::now(exit::TIMEOUT)
+        }
+        signal => exit::now(exit::SIGNAL + signal),
     })?;
     let (pipe, end) = UnixStream::pair().map_err(failed)?;
     pipe.set_nonblocking(true).map_err(failed)?;
@@ -150,6 +154,19 @@ fn handle(signal: i32, action: impl Fn() + Send + Sync + 'static) -> Result<(), 
     unsafe { low_level::register(signal, action) }
         .map(drop)
         .map_err(failed)
+}
+
+/// Ends the process when a script with a time limit did not stop in time: one that is in a finalizer, or
+/// in a long call into C, cannot be.
+pub fn give_up_after(timeout: Duration) {
+    alarm((timeout + PATIENCE).as_secs().saturating_add(1));
+}
+
+/// Writes to stderr, from a signal handler.
+#[allow(unsafe_code)]
+fn say(text: &str) {
+    // SAFETY: async-signal-safe, on a static text.
+    unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
 }
 
 /// SIGALRM after so many seconds, whatever the process does then.
