@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 DIST := dist
-PLUGINS := crypto http template ws
+PLUGINS := crypto db http template ws
 LIBRARIES := $(patsubst stdlib/%/init.lua,%,$(wildcard stdlib/*/init.lua))
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # Wherever cargo builds, CARGO_TARGET_DIR or a configured folder included.

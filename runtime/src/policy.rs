@@ -687,7 +687,7 @@ mod tests {
             ("api.example.com:443", true),
             ("API.Example.COM.:443", true),
             ("api.example.com:444", false),
-            ("vault.svc:8200", true),
+            ("queue.svc:8200", true),
             ("svc:8200", false),
             ("evilsvc:81", false),
             ("10.1.2.3:5432", true),
@@ -707,7 +707,7 @@ mod tests {
             ("10.2.2.3:5432 db", false),
             ("10.2.2.3:443 api.example.com", true),
             ("127.0.0.1:443 api.example.com", false),
-            ("[::1]:8200 vault.svc", false),
+            ("[::1]:8200 queue.svc", false),
         ] {
             assert_eq!(policy.allows("net.address", target), allowed, "{target}");
         }

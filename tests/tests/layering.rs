@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{Outcome, case};
 
 /// Crate, what it depends on, and whether it must be able to do without.
-const EDGES: [(&str, &str, bool); 16] = [
+const EDGES: [(&str, &str, bool); 17] = [
     ("assay", "assay-plugin", false),
     ("assay-http", "assay-plugin", false),
     ("assay-crypto", "assay-plugin", false),
@@ -21,6 +21,7 @@ const EDGES: [(&str, &str, bool); 16] = [
     // The static build: the same plugins, linked in.
     ("assay", "assay-http", true),
     ("assay", "assay-crypto", true),
+    ("assay", "assay-db", true),
     ("assay", "assay-template", true),
     ("assay", "assay-ws", true),
     // Plugins too, of the tests and of the book.

@@ -83,6 +83,7 @@ fn readme() -> Outcome {
         let name = file_name(&file);
         let about = match name.split('-').next() {
             Some("http") => "HTTP client and server, TLS",
+            Some("db") => "PostgreSQL, MySQL, MariaDB, SQLite",
             Some("template") => "Jinja2 templates",
             Some("ws") => "WebSocket client",
             Some("crypto") => "hashes, HMAC, random values, JSON Web Tokens",

@@ -54,6 +54,7 @@ pub struct Candidate {
 pub static LINKED: &[&PluginDecl] = &[
     &assay_http::ASSAY_PLUGIN,
     &assay_crypto::ASSAY_PLUGIN,
+    &assay_db::ASSAY_PLUGIN,
     &assay_template::ASSAY_PLUGIN,
     &assay_ws::ASSAY_PLUGIN,
 ];
