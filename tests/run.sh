@@ -62,6 +62,27 @@ if [ ! -e "$complete" ]; then
   fi
 fi
 
+# Lua libraries of others and their tests, as Debian has their sources: they must run unchanged.
+export ASSAY_TEST_LUA="$target/test-lua"
+lua_sources() {
+  local name sum
+  while read -r name sum; do
+    curl -fsSL --retry 2 -o "$name" "https://deb.debian.org/debian/pool/main/l/${name%%_*}/$name" &&
+      echo "$sum  $name" | sha256sum --quiet --check && tar -xzf "$name" || return
+  done <<'END'
+lua-inspect_3.1.1.orig.tar.gz 0292f4960ef0ccb2c7334911981b280f9016c57a29c90c5ff5d3823621f6e0db
+lua-say_1.4.1.orig.tar.gz ce07547ca49ef42cc799e2a30b3c65ce77039978e32e7961799a252d61a56486
+lua-luassert_1.9.0.orig.tar.gz 1db0fabf1bd87392860375b89a8a37d17b687325c988be0df8c42e7e96e7ed73
+END
+  # Where their rockspecs would install them.
+  ln -s luassert-1.9.0/src luassert && ln -s say-1.4.1/src/say say && touch complete
+}
+if [ ! -e "$ASSAY_TEST_LUA/complete" ]; then
+  echo "tests: downloading inspect, say and luassert from Debian"
+  rm -rf "$ASSAY_TEST_LUA"
+  mkdir -p "$ASSAY_TEST_LUA" && (cd "$ASSAY_TEST_LUA" && lua_sources)
+fi
+
 # The checker of LuaCATS types. Built without optimisation: it takes 4 minutes of CPU time to build so, and
 # a few seconds to run.
 export ASSAY_TEST_EMMYLUA_CHECK="$target/test-emmylua/bin/emmylua_check"

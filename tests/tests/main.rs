@@ -10,6 +10,7 @@ mod escapes;
 mod image;
 mod jinja2;
 mod layering;
+mod libraries;
 mod packages;
 mod plugins;
 mod registry;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         checks::cases(),
         plugins::cases(),
         packages::cases(),
+        libraries::cases(),
         demo::cases(),
         docs::cases(),
         escapes::cases(),
