@@ -25,7 +25,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
@@ -457,8 +457,12 @@ fn listen(cx: &Cx, host: &str, port: u16) -> Result<TcpListener> {
         format!("{host}:{port}")
     };
     cx.require("net.listen", &shown)?;
+    let found = (host, port).to_socket_addrs().map(Vec::from_iter);
+    for address in found.iter().flatten() {
+        cx.require_address(host, *address)?;
+    }
     let listen = || {
-        let listener = TcpListener::bind((host, port))?;
+        let listener = TcpListener::bind(&found?[..])?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
