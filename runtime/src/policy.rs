@@ -190,10 +190,8 @@ impl Policy {
             "net" => self.net.add(&items, allows, NetRule::parse),
             "env" => self.env.add(&items, allows, name),
             "plugin" => self.plugin.add(&items, allows, name),
-            "read" => self.read.add(&items, allows, |path| resolve(path.as_ref())),
-            "write" => self
-                .write
-                .add(&items, allows, |path| resolve(path.as_ref())),
+            "read" => self.read.add(&items, allows, place),
+            "write" => self.write.add(&items, allows, place),
             _ => Err(Error::new(
                 "usage",
                 format!("`{kind}` is no kind of permission"),
@@ -531,7 +529,9 @@ impl NetRule {
 
     fn covers(&self, target: &Target) -> bool {
         let host = match (&self.host, &target.host) {
-            (HostRule::Any, host) => !matches!(host, Host::Unix(_)),
+            // A socket has no port.
+            (HostRule::Any, Host::Unix(_)) => self.port.is_none(),
+            (HostRule::Any, _) => true,
             (HostRule::Name(rule), Host::Name(name)) => rule == name,
             (HostRule::Suffix(suffix), Host::Name(name)) => name.ends_with(suffix.as_str()),
             (HostRule::Network { address, bits }, Host::Address(found)) => {
@@ -620,6 +620,14 @@ fn allows_path(rules: &Rules<PathBuf>, path: &str) -> bool {
     match resolve(path.as_ref()) {
         Ok(path) => rules.decide(|rule| path.starts_with(rule)),
         Err(_) => false,
+    }
+}
+
+/// A file or folder of a rule.
+fn place(path: &str) -> Result<PathBuf, Error> {
+    match path {
+        "*" => Ok("/".into()),
+        _ => resolve(path.as_ref()),
     }
 }
 
@@ -823,6 +831,32 @@ mod tests {
         ] {
             assert_eq!(policy.allows("env", name), allowed, "{name}");
         }
+    }
+
+    #[test]
+    fn everything_of_a_kind() {
+        for (kind, permission, target) in [
+            ("net", "net.connect", "example.com:80"),
+            ("net", "net.connect", "10.0.0.1:80"),
+            ("net", "net.connect", "unix:/run/docker.sock"),
+            ("net", "net.listen", "0.0.0.0:80"),
+            ("net", "net.address", "10.0.0.1:80 example.com"),
+            ("env", "env", "HOME"),
+            ("read", "fs.read", "/etc/passwd"),
+            ("read", "fs.read", "relative"),
+            ("write", "fs.write", "/etc/passwd"),
+            ("plugin", "plugin", "http"),
+        ] {
+            let mut policy = Policy::default();
+            policy.deny(kind, "*").unwrap();
+            assert!(!policy.allows(permission, target), "{kind} {target}");
+            let mut policy = Policy::sandbox();
+            for list in ["*", "other,*"] {
+                policy.allow(kind, list).unwrap();
+                assert!(policy.allows(permission, target), "{kind} {target} {list}");
+            }
+        }
+        assert!(!listed("*:80").allows("net.connect", "unix:/run/docker.sock"));
     }
 
     #[test]
