@@ -54,6 +54,10 @@ pub fn cases() -> Vec<Trial> {
         }));
     }
     cases.push(case_if("escapes::dns_rebinding", not_root, rebinding));
+    cases.push(case(
+        "escapes::plugin_of_the_project",
+        plugin_of_the_project,
+    ));
     cases
 }
 
@@ -207,6 +211,33 @@ fn not_root() -> Option<String> {
         && command::run(std::process::Command::new("unshare").args(["-m", "true"]))
             .is_ok_and(|output| output.code == 0);
     (!may).then(|| "needs root, for a resolver of its own".into())
+}
+
+/// A script that is not trusted brings a plugin along: native code that is loaded when `http` is touched.
+fn plugin_of_the_project() -> Outcome {
+    let folder = folder()?;
+    let at = |name: &str| folder.path().join(name);
+    fs_err::create_dir_all(at(".assay/plugins"))
+        .and_then(|()| fs_err::write(at("assay.toml"), ""))
+        .and_then(|()| fs_err::write(at(".assay/plugins/http-99.0.0.so"), "no plugin"))
+        .and_then(|()| fs_err::write(at("script.lua"), "print(type(http.get))"))
+        .map_err(|error| error.to_string())?;
+    let run = |options: &[&str]| {
+        let mut command = command::command(&dist::binary("assay"), folder.path());
+        command::run(command.args(options).arg("script.lua"))
+    };
+    let trusted = run(&[])?;
+    if !trusted.stderr.contains("http-99.0.0.so") {
+        return Err(format!("no project's plugin was found\n{}", trusted.stderr));
+    }
+    fs_err::write(at("policy.yaml"), "sandbox: true\n").map_err(|error| error.to_string())?;
+    for option in ["--sandbox", "--policy=policy.yaml"] {
+        let output = run(&[option])?.ok()?;
+        if output.stdout != "function\n" {
+            return Err(format!("{option}: {}", output.stdout));
+        }
+    }
+    Ok(())
 }
 
 /// A name whose address is another host's when it is checked, and this machine's when it is used.

@@ -4,11 +4,12 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assay::policy::Setting;
+use assay::policy;
 use assay::{Config, Error, Policy};
 use assay_plugin::did_you_mean;
 
 use super::arguments::{seconds, size, usage};
+use super::setting::Setting;
 
 /// Options that take a value.
 pub const SETTINGS: [&str; 16] = [
@@ -71,13 +72,14 @@ impl Confinement {
     ///
     /// # Errors
     /// For a policy file that cannot be read or makes no sense.
-    pub fn apply(&self, config: &mut Config) -> Result<(), Error> {
+    pub fn apply(&self, config: &mut Config, setting: &Setting) -> Result<(), Error> {
         let file = match &self.file {
             Some(path) => policy_file(path)?,
             None => Self::default(),
         };
         if self.sandbox || file.sandbox {
             config.policy = Policy::sandbox();
+            config.plugins = setting.plugins_of_sandbox();
             config.timeout = Some(Duration::from_secs(30));
             config.task_limit = Some(100);
             config.output_limit = Some(10 << 20);
@@ -148,18 +150,18 @@ fn policy_file(path: &std::path::Path) -> Result<Confinement, Error> {
         let at = format!(":{}:{}", pair.line, pair.column);
         let name = pair.key.as_str();
         let value = match (name, &pair.value) {
-            ("sandbox", Some(Setting::Switch(on))) => {
+            ("sandbox", Some(policy::Setting::Switch(on))) => {
                 policy.sandbox = *on;
                 continue;
             }
-            ("allow-all", Some(Setting::Switch(on))) => {
+            ("allow-all", Some(policy::Setting::Switch(on))) => {
                 policy.allow_all = *on;
                 continue;
             }
             ("sandbox" | "allow-all", _) => {
                 return Err(wrong(&at, format!("`{name}` is true or false")));
             }
-            (_, Some(Setting::Texts(texts))) => texts.join(","),
+            (_, Some(policy::Setting::Texts(texts))) => texts.join(","),
             _ => return Err(wrong(&at, format!("`{name}` is a text or a list of texts"))),
         };
         match policy.set(name, &value) {
@@ -191,4 +193,29 @@ fn prefixed(error: Error, what: &str) -> Error {
 fn renamed(mut error: Error, message: String) -> Error {
     error.message = message;
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use assay::{Value, Vm};
+
+    use super::*;
+
+    #[test]
+    fn the_schema_has_every_key() {
+        let schema = include_str!("../../../docs/policy.schema.json");
+        let keys = "local keys = {} for key in pairs(json.parse(SCHEMA).properties) do keys[#keys + 1] = key end \
+                    table.sort(keys) return table.concat(keys, ' ')";
+        let script = format!("local SCHEMA = [==[{schema}]==] {keys}");
+        let vm = Vm::new(Config::default()).unwrap();
+        let found = super::super::run::event_loop()
+            .unwrap()
+            .block_on(vm.eval("=keys", script.as_bytes()));
+        let Ok(Value::Bytes(found)) = found else {
+            panic!("{found:?}")
+        };
+        let mut known: Vec<&str> = SETTINGS.into_iter().chain(SWITCHES).collect();
+        known.sort_unstable();
+        assert_eq!(String::from_utf8_lossy(&found), known.join(" "));
+    }
 }

@@ -29,7 +29,7 @@ pub fn run(options: Run) -> Result<u8, Error> {
     let source = Source::read(options.script)?;
     let setting = Setting::of(&source.folder)?;
     let mut config = setting.config(Limits::default())?;
-    options.confinement.apply(&mut config)?;
+    options.confinement.apply(&mut config, &setting)?;
     let log = config.log.clone();
     let job = Arc::new(Job {
         source,

@@ -16,6 +16,8 @@ pub struct Setting {
     pub roots: Vec<PathBuf>,
     /// Versions by family, from `assay.lock`.
     pub pins: HashMap<String, String>,
+    /// The one of the roots that came with the project.
+    project_root: Option<PathBuf>,
 }
 
 impl Setting {
@@ -29,16 +31,33 @@ impl Setting {
             Some(project) => pins(&project.join("assay.lock"))?,
             None => HashMap::new(),
         };
-        let roots = env::library_path().unwrap_or_else(|| defaults(project.as_deref()));
+        let asked = env::library_path();
+        let project_root = match &asked {
+            Some(_) => None,
+            None => project.map(|project| project.join(".assay")),
+        };
+        let roots = asked.unwrap_or_else(|| defaults(project_root.clone()));
         Ok(Self {
             roots: absolute(roots),
             pins,
+            project_root,
         })
     }
 
     /// The plugins that it has.
     pub fn plugins(&self) -> Plugins {
         Plugins::discover(&self.roots, self.pins.clone())
+    }
+
+    /// Those that a sandbox has: a script that is not trusted brings no native code in its folder,
+    /// and does not choose among versions.
+    pub fn plugins_of_sandbox(&self) -> Plugins {
+        let brought = |root: &&PathBuf| Some(*root) == self.project_root.as_ref();
+        let roots: Vec<PathBuf> = (self.roots.iter())
+            .filter(|root| !brought(root))
+            .cloned()
+            .collect();
+        Plugins::discover(&roots, HashMap::new())
     }
 
     /// What a VM is made with.
@@ -65,9 +84,9 @@ fn project(folder: &Path) -> Option<PathBuf> {
         .map(Into::into)
 }
 
-fn defaults(project: Option<&Path>) -> Vec<PathBuf> {
+fn defaults(project_root: Option<PathBuf>) -> Vec<PathBuf> {
     let mut roots = Vec::with_capacity(5);
-    roots.extend(project.map(|project| project.join(".assay")));
+    roots.extend(project_root);
     roots.extend(env::data_folder());
     if let Ok(exe) = std::env::current_exe()
         && let Some(prefix) = exe.parent().and_then(Path::parent)

@@ -118,11 +118,12 @@ pub fn run(options: Options) -> Result<u8, Error> {
 
 /// What scripts' VMs are made with, and that of requests: a sandbox, unless more is allowed.
 fn config(folder: &Path, options: &Options, live: &Arc<Live>) -> Result<Config, Error> {
-    let mut config = Setting::of(folder)?.config(Limits::default())?;
+    let setting = Setting::of(folder)?;
+    let mut config = setting.config(Limits::default())?;
     if !options.confinement.allow_all {
         config.policy = Policy::checks();
     }
-    options.confinement.apply(&mut config)?;
+    options.confinement.apply(&mut config, &setting)?;
     if options.format == Format::Human {
         let (output, log) = (Arc::clone(live), Arc::clone(live));
         config.output = Arc::new(move |bytes| {
