@@ -1,7 +1,6 @@
 //! What needs no server that speaks WebSocket: permissions, and that nothing is tried before they
 //! are granted. The rest is `tests/ws`, against Python's `websockets`.
 
-
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
