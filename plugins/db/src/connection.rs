@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use assay_plugin::{Cx, Error, Func, Ref, Result, Value, View, object, threads};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::address::{Address, Place};
 use crate::link::Target;
@@ -221,7 +221,7 @@ impl Connection {
             let statement = statement?;
             // Started from the plugin's thread and not by `cx.tokio`: it outlives this call.
             let (to, rows) = mpsc::channel(AHEAD);
-            threads::handle()?.spawn(async move {
+            let task = threads::handle()?.spawn(async move {
                 let mut stream = std::pin::pin!(user.stream(&statement, &to));
                 tokio::select! {
                     () = &mut stream => return,
@@ -231,7 +231,7 @@ impl Connection {
                 let _ = tokio::time::timeout(GRACE, stream).await;
             });
             drop(cx);
-            Rows::start(rows).await
+            Rows::start(rows, task).await
         }
     }
 
@@ -271,6 +271,7 @@ impl User {
                     let mut sink = Sink::Stream {
                         to,
                         progress: &progress,
+                        end: None,
                     };
                     tokio::select! {
                         result = lease.run(statement, &mut sink, &progress) => result,
@@ -279,11 +280,18 @@ impl User {
                 }
                 Self::Transaction(transaction) => {
                     let progress = Progress::new();
+                    let mut end = transaction.loops.subscribe();
                     let mut sink = Sink::Stream {
                         to,
                         progress: &progress,
+                        end: Some(&mut end),
                     };
-                    transaction.run(statement, &mut sink, &progress).await
+                    let done = transaction.run(statement, &mut sink, &progress).await?;
+                    // A loop that goes on must not take the rows that it has for all of them.
+                    match sink {
+                        Sink::Stream { end: None, .. } => Err(ended()),
+                        _ => Ok(done),
+                    }
                 }
             }
         };
@@ -301,6 +309,10 @@ struct Transaction {
     state: Mutex<State>,
     /// Somebody reads rows one by one.
     is_streaming: AtomicBool,
+    /// Sent when the function has returned: its loops over rows that were left early end.
+    loops: watch::Sender<()>,
+    /// Its own function has.
+    is_over: AtomicBool,
 }
 
 struct State {
@@ -326,9 +338,19 @@ impl Transaction {
             .hint("read them to their end, or close them, before the next statement"));
         }
         let mut state = self.state.lock().await;
+        if self.is_over.load(Ordering::Acquire) {
+            return Err(ended());
+        }
         let _streaming = (statement.mode == Mode::Each).then(|| Streaming::new(&self.is_streaming));
         let lease = state.lease.as_mut().ok_or_else(ended)?;
         lease.run(statement, sink, progress).await
+    }
+
+    /// Lets no statement in any more, and ends loops over rows, which would else hold the connection
+    /// until their next row is wanted.
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.loops.send_replace(());
     }
 
     async fn command(&self, sql: impl Into<String>) -> Result<Done> {
@@ -383,6 +405,8 @@ async fn whole(pool: Pool, cx: Cx, body: Func) -> Result<Value> {
             depth: 0,
         }),
         is_streaming: AtomicBool::new(false),
+        loops: watch::Sender::new(()),
+        is_over: AtomicBool::new(false),
     }));
     let tx = Ref::new(Connection(Kind::Transaction(Arc::clone(&guard.0))));
     let result: Result<Value> = body.call((tx,)).await;
@@ -394,7 +418,7 @@ struct Guard(Arc<Transaction>);
 
 impl Guard {
     async fn end(self, result: Result<Value>) -> Result<Value> {
-        // A loop over rows that was left early is still being stopped.
+        self.0.end();
         let mut lease = self.0.state.lock().await.lease.take().ok_or_else(ended)?;
         match result {
             Ok(value) => {
@@ -425,6 +449,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.0.end();
         let transaction = Arc::clone(&self.0);
         // A statement of it may be about to end; then it is given up there.
         match transaction.state.try_lock() {
@@ -482,6 +507,7 @@ struct SavepointGuard {
 impl SavepointGuard {
     async fn end(mut self, name: &str, result: Result<Value>) -> Result<Value> {
         let outer = Arc::clone(&self.outer);
+        outer.loops.send_replace(());
         let failed = {
             let mut state = outer.state.lock().await;
             state.depth = state.depth.saturating_sub(1);

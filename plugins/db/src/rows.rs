@@ -5,6 +5,7 @@
 
 use assay_plugin::{Ref, Result, Value, object};
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 
 /// Rows of a statement that is running.
 pub struct Rows(Mutex<State>);
@@ -12,8 +13,8 @@ pub struct Rows(Mutex<State>);
 struct State {
     /// Came before the script asked.
     first: Option<Value>,
-    /// None at the end, and when closed.
-    rows: Option<mpsc::Receiver<Result<Value>>>,
+    /// With the task that they come from; None at the end, and when closed.
+    rows: Option<(mpsc::Receiver<Result<Value>>, JoinHandle<()>)>,
 }
 
 object! {
@@ -32,9 +33,12 @@ pub const AHEAD: usize = 64;
 
 impl Rows {
     /// Waits for the first row, so that a statement that fails does so where it was written.
-    pub async fn start(mut rows: mpsc::Receiver<Result<Value>>) -> Result<Ref<Self>> {
+    pub async fn start(
+        mut rows: mpsc::Receiver<Result<Value>>,
+        task: JoinHandle<()>,
+    ) -> Result<Ref<Self>> {
         let first = rows.recv().await.transpose()?;
-        let rows = first.is_some().then_some(rows);
+        let rows = first.is_some().then_some((rows, task));
         Ok(Ref::new(Self(Mutex::new(State { first, rows }))))
     }
 
@@ -43,7 +47,7 @@ impl Rows {
         if let Some(first) = state.first.take() {
             return Ok(Some(first));
         }
-        let Some(rows) = &mut state.rows else {
+        let Some((rows, _)) = &mut state.rows else {
             return Ok(None);
         };
         match rows.recv().await {
@@ -58,7 +62,11 @@ impl Rows {
     async fn close(this: Ref<Rows>) {
         let mut state = this.0.lock().await;
         state.first = None;
-        state.rows = None;
+        if let Some((rows, task)) = state.rows.take() {
+            drop(rows);
+            // It ends when the statement has, and the connection is free.
+            let _ = task.await;
+        }
     }
 
     async fn __close(this: Ref<Rows>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use assay_plugin::{Error, Kind, Result, Value, View};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// A statement of which every part was checked, but what only the server can check.
@@ -160,6 +160,8 @@ pub enum Sink<'a> {
     Stream {
         to: &'a mpsc::Sender<Result<Value>>,
         progress: &'a Progress,
+        /// Changes when rows are no longer wanted, whoever waits for them; None once it did.
+        end: Option<&'a mut watch::Receiver<()>>,
     },
 }
 
@@ -172,9 +174,19 @@ impl Sink<'_> {
                 rows.push(row);
                 true
             }
-            Self::Stream { to, progress } => {
+            Self::Stream { to, progress, end } => {
                 progress.pause();
-                let wanted = to.send(Ok(row)).await.is_ok();
+                let sent = to.send(Ok(row));
+                let wanted = match end {
+                    None => sent.await.is_ok(),
+                    Some(signal) => tokio::select! {
+                        sent = sent => sent.is_ok(),
+                        _ = signal.changed() => {
+                            *end = None;
+                            false
+                        }
+                    },
+                };
                 progress.resume();
                 wanted
             }

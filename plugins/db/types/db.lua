@@ -129,7 +129,7 @@ function db.each(conn, sql, params, opts) end
 
 ---Calls a function in a transaction: commits when it returns, rolls back when it raises or is
 ---cancelled. Inside another transaction this is a savepoint. Waits for the function, and for the commit.
----Returns the function's first result.
+---Returns the function's first result, of a table a copy.
 ---@param conn db.Connection
 ---@param fn fun(tx: db.Connection): any
 ---@return any

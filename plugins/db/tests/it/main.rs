@@ -7,7 +7,6 @@ mod address;
 mod connecting;
 mod failures;
 mod statements;
-mod transactions;
 mod types;
 
 use std::process::ExitCode;
@@ -35,7 +34,6 @@ fn main() -> ExitCode {
         connecting::cases(),
         failures::cases(),
         statements::cases(),
-        transactions::cases(),
         types::cases(),
     ];
     let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();
