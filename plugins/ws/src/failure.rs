@@ -54,10 +54,10 @@ pub fn lost(failed: &Failure, shown: &str) -> (Error, Option<u16>) {
             (closed("it ended without a closing handshake".into()), None)
         }
         Failure::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-            let what = format!(
-                "a message of {size} bytes, more than `max_message` has ({max_size}) ({shown})"
-            );
-            let error = Error::new("size", what).hint("raise the option `max_message`");
+            let what =
+                format!("a message of {size} bytes, more than may come ({max_size}) ({shown})");
+            let error = Error::new("size", what)
+                .hint("raise the option `max_message`, and --response-limit where that is lower");
             (error, Some(1009))
         }
         Failure::Utf8(_) => (protocol("a text that is not UTF-8".into()), Some(1007)),

@@ -81,6 +81,8 @@ impl Target {
         let mut request = Request::new(());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        let limit = cx.limit("response").unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(Self {
             host,
             port,
@@ -89,7 +91,7 @@ impl Target {
             subprotocols: options.subprotocols,
             proxy: options.proxy,
             timeout,
-            max_message: options.max_message,
+            max_message: options.max_message.min(limit),
             shown,
         })
     }
