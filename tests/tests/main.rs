@@ -3,6 +3,7 @@
 
 mod checks;
 mod client;
+mod db;
 mod demo;
 mod dependencies;
 mod docs;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         serve::cases(),
         client::cases(),
         ws::cases(),
+        db::cases(),
         jinja2::cases(),
         checks::cases(),
         plugins::cases(),
@@ -52,7 +54,9 @@ fn main() -> ExitCode {
         dependencies::cases(),
         image::cases(),
     ];
-    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+    let code = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code();
+    db::stop();
+    code
 }
 
 /// A case.
