@@ -15,7 +15,6 @@ use tempfile::TempDir;
 pub struct Server {
     pub port: u16,
     pub folder: PathBuf,
-    _keep: TempDir,
 }
 
 /// The password of every user.
@@ -53,12 +52,18 @@ pub fn postgres_programs() -> Option<PathBuf> {
     found.pop()
 }
 
-static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+/// What runs, and where its files are.
+static RUNNING: Mutex<Vec<(Child, TempDir)>> = Mutex::new(Vec::new());
 
-/// Ends the servers.
+/// Ends the servers and removes their files.
 pub fn stop() {
-    for mut child in CHILDREN.lock().unwrap().drain(..) {
-        let _ = child.kill();
+    for (mut child, _folder) in RUNNING.lock().unwrap().drain(..) {
+        // Killed, PostgreSQL would leave its shared memory behind.
+        let quit = format!("kill -QUIT {}", child.id());
+        let asked = Command::new("sh").args(["-c", &quit]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = child.kill();
+        }
         let _ = child.wait();
     }
 }
@@ -111,12 +116,9 @@ fn start_postgres() -> Result<Server, String> {
             .arg("-D")
             .arg(&data),
         "database system is ready to accept connections",
+        keep,
     )?;
-    Ok(Server {
-        port,
-        folder,
-        _keep: keep,
-    })
+    Ok(Server { port, folder })
 }
 
 fn start_mariadb() -> Result<Server, String> {
@@ -164,12 +166,8 @@ fn start_mariadb() -> Result<Server, String> {
     ] {
         server.arg(format!("--{option}={value}"));
     }
-    start(&mut server, "ready for connections")?;
-    Ok(Server {
-        port,
-        folder,
-        _keep: keep,
-    })
+    start(&mut server, "ready for connections", keep)?;
+    Ok(Server { port, folder })
 }
 
 /// In a place that other users may enter.
@@ -277,7 +275,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 /// Starts a server and waits until it says that it is ready. Its log is read on, so that it never
 /// stands in the way.
-fn start(command: &mut Command, ready: &'static str) -> Result<(), String> {
+fn start(command: &mut Command, ready: &'static str, folder: TempDir) -> Result<(), String> {
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -297,7 +295,7 @@ fn start(command: &mut Command, ready: &'static str) -> Result<(), String> {
         }
     }
 
-    CHILDREN.lock().unwrap().push(child);
+    RUNNING.lock().unwrap().push((child, folder));
     std::thread::spawn(move || lines.for_each(drop));
     Ok(())
 }
