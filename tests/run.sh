@@ -34,6 +34,8 @@ if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/nu
   # The package of a server would start it. The tests start their own.
   policy=/usr/sbin/policy-rc.d
   if [ -e $policy ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; fi
+  # Not to stay behind when this is interrupted.
+  [ -z "$policy" ] || trap 'rm -f "$policy"' EXIT
   for program in "${missing[@]}"; do
     apt-get install -qq -y --no-install-recommends "$program" </dev/null || continue
     systemctl disable "${program/mariadb-server/mariadb}" >/dev/null 2>&1
