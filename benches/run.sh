@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds what is measured and prints the table. `make bench` calls it; `make dist static` comes first.
-# `benches/run.sh serve` prints the rows about `http.serve` alone.
+# `benches/run.sh serve` prints the rows about `http.serve` alone, `checks`, `db` and `json` theirs.
 set -eu
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive
@@ -21,6 +21,7 @@ target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_director
 # The other servers. Without one, its rows say so.
 want /usr/lib/nginx/modules/ngx_http_lua_module.so nginx-light libnginx-mod-http-lua lua-cjson
 want node nodejs
+want /usr/lib/python3/dist-packages/psycopg2 python3-psycopg2
 want /usr/share/doc/lua-cjson lua-cjson
 for module in 'lua5.4 -e require("cjson")' 'node --version'; do
     $module >/dev/null 2>&1 || { echo "benches need lua-cjson and node: apt-get install lua-cjson nodejs" >&2; exit 2; }

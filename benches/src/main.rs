@@ -3,6 +3,7 @@
 //! `assay-bench DIST` prints the table, `assay-bench serve DIST` its rows about `http.serve`. The other subcommands are what it runs as child processes.
 
 mod checks;
+mod db;
 mod json;
 
 use std::collections::HashMap;
@@ -28,6 +29,8 @@ fn main() -> Result<(), Failure> {
         ["serve", dist] => serve::table(&std::path::absolute(dist)?),
         ["requests", url] => checks::requests(url),
         ["checks", dist] => checks::checks(&std::path::absolute(dist)?),
+        ["db", dist] => db::rows(&std::path::absolute(dist)?),
+        ["db-compare", dist] => db::compare(Path::new(dist)),
         ["json", dist] => json::rows(&std::path::absolute(dist)?),
         [dist] => table(&std::path::absolute(dist)?),
         _ => Err("usage: assay-bench DIST".into()),
@@ -44,6 +47,7 @@ fn table(dist: &Path) -> Result<(), Failure> {
     json::rows(dist)?;
     serve::table(dist)?;
     checks::checks(dist)?;
+    db::rows(dist)?;
     Ok(())
 }
 
