@@ -24,11 +24,12 @@ help:
 	@echo 'make clean    remove dist/ and what cargo built'
 
 # One cargo call for each piece: together, features that one of them turns on would weigh on all.
-# `--crate-type cdylib` alone, since cargo optimises no library across crates that is an rlib as well.
+# `--crate-type cdylib` alone, since cargo optimises no library across crates that is an rlib as well;
+# `strip` once more, since cargo forgets the profile's for a package with an `opt-level` of its own.
 dist:
 	$(CARGO) build --release --locked -p assay
 	$(CARGO) build --release --locked -p assay-registry
-	$(foreach plugin,$(PLUGINS),$(CARGO) rustc --release --locked -p assay-$(plugin) --lib --crate-type cdylib &&) true
+	$(foreach plugin,$(PLUGINS),$(CARGO) rustc --release --locked -p assay-$(plugin) --lib --crate-type cdylib -- -C strip=symbols &&) true
 	rm -rf $(DIST)/bin/assay $(DIST)/bin/assay-registry $(DIST)/lib
 	install -D -t $(DIST)/bin $(RELEASE)/assay $(RELEASE)/assay-registry
 	$(foreach plugin,$(PLUGINS),install -D -m 644 $(RELEASE)/libassay_$(plugin).so $(DIST)/lib/assay/plugins/$(plugin)-$(VERSION).so &&) true

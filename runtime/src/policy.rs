@@ -251,7 +251,7 @@ impl Policy {
         let Ok(address) = address.parse::<SocketAddr>() else {
             return false;
         };
-        let port = Some(address.port()).filter(|&port| port != 0);
+        let port = Some(address.port());
         let at = |host| Target { host, port };
         let found = at(Host::Address(plain(address.ip())));
         let named = at(Target::parse(name).host);
@@ -735,6 +735,10 @@ mod tests {
         assert!(!policy.allows("net.address", "[::ffff:169.254.169.254]:80 example.com"));
         policy.allow("net", "*").unwrap();
         assert!(!policy.allows("net.connect", "169.254.169.254:80"));
+        // Any free port is not that one.
+        policy.deny("net", "127.0.0.1:80").unwrap();
+        assert!(policy.allows("net.address", "127.0.0.1:0 127.0.0.1"));
+        assert!(!policy.allows("net.address", "127.0.0.1:80 127.0.0.1"));
     }
 
     #[test]
