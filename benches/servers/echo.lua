@@ -1,4 +1,5 @@
 -- For wrk: posts a JSON of the size that APIs exchange.
+---@diagnostic disable: undefined-global
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [[{"kind":"Job","metadata":{"name":"backup-28391","namespace":"prod","labels":{"app":"backup","tier":"db"}},

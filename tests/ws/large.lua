@@ -14,7 +14,7 @@ assert.eq(conn:recv(), nil)
 
 conn = ws.connect(env.get("WS") .. "/large?1001", { max_message = 1000 })
 local ok, err = pcall(conn.recv, conn)
-assert.eq({ ok, err.kind, err.hint }, { false, "size", "raise the option `max_message`" })
+assert.eq({ ok, err.kind, err.hint }, { false, "size", "raise the option `max_message`, and --response-limit where that is lower" })
 assert.contains(tostring(err), "a message of 1001 bytes, more than may come (1000) (ws://")
 conn = ws.connect(env.get("WS") .. "/large?1000", { max_message = 1000 })
 assert.eq(#conn:recv(), 1000)
