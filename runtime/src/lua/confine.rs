@@ -334,20 +334,9 @@ unsafe fn may(state: *mut lua_State, vm: &Vm, guard: &Guard) -> bool {
 /// Asks for a path that is an argument; what is no string is the function's own affair.
 fn path(frame: &native::Frame<'_>, index: c_int, permission: &str) -> Result<(), Error> {
     match frame.bytes(index) {
-        Ok(path) => require(frame.vm, permission, &String::from_utf8_lossy(path)),
+        Ok(path) => frame.vm.require(permission, &String::from_utf8_lossy(path)),
         Err(_) => Ok(()),
     }
-}
-
-fn require(vm: &Vm, permission: &str, target: &str) -> Result<(), Error> {
-    if vm.config.policy.allows(permission, target) {
-        return Ok(());
-    }
-    let flag = permission.trim_start_matches("fs.");
-    Err(
-        Error::new("permission", format!("not allowed: {flag} {target}"))
-            .hint(format!("--allow-{flag}={target}")),
-    )
 }
 
 fn with_mode(frame: &native::Frame<'_>, index: c_int) -> Result<(), Error> {
@@ -379,7 +368,7 @@ fn program(frame: &native::Frame<'_>) -> Result<(), Error> {
 
 fn temporary(frame: &native::Frame<'_>) -> Result<(), Error> {
     // Where Lua makes them.
-    require(frame.vm, "fs.write", "/tmp")
+    frame.vm.require("fs.write", "/tmp")
 }
 
 /// Has the mode at an index be text: bytecode that was tampered with can do anything.

@@ -80,11 +80,7 @@ fn name<'a>(frame: &Frame<'a>) -> Result<&'a [u8], Error> {
             String::from_utf8_lossy(name).escape_debug()
         )));
     }
-    let text = String::from_utf8_lossy(name);
-    if !frame.vm.config.policy.allows("env", &text) {
-        return Err(Error::new("permission", format!("not allowed: env {text}"))
-            .hint(format!("--allow-env={text}")));
-    }
+    frame.vm.require("env", &String::from_utf8_lossy(name))?;
     Ok(name)
 }
 

@@ -307,6 +307,17 @@ impl Vm {
         }
     }
 
+    /// Fails unless the script may do `permission` to `target`, as the kit's `Cx::require` does for plugins.
+    pub fn require(&self, permission: &str, target: &str) -> Result<(), assay_plugin::Error> {
+        if self.config.policy.allows(permission, target) {
+            return Ok(());
+        }
+        let flag = permission.trim_start_matches("fs.");
+        let message = format!("not allowed: {flag} {target}");
+        Err(assay_plugin::Error::new("permission", message)
+            .hint(format!("--allow-{flag}={target}")))
+    }
+
     /// Counts bytes that the script writes; whether that many more may be.
     pub fn may_write(&self, bytes: usize) -> bool {
         let Some(limit) = self.config.output_limit else {

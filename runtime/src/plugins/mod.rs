@@ -263,12 +263,9 @@ unsafe fn realize(state: *mut lua_State, function: Option<&CStr>) -> bool {
         let name = name.to_str().unwrap_or_default();
         // Whoever got hold of a metamethod may pass anything.
         ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
-        let loaded = match vm.config.policy.allows("plugin", name) {
-            true => vm.config.plugins.load(name),
-            false => Err(
-                Error::new("permission", format!("not allowed: plugin {name}"))
-                    .with_hint(format!("--allow-plugin={name}")),
-            ),
+        let loaded = match vm.require("plugin", name) {
+            Ok(()) => vm.config.plugins.load(name),
+            Err(error) => Err(error.into()),
         };
         let plugin = match loaded {
             Ok(plugin) => plugin,
