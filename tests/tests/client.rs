@@ -1,6 +1,7 @@
 //! The http client against servers that others wrote: nginx (HTTP/2, client certificates, chunks,
 //! compression), tinyproxy, and Docker's socket.
 
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -45,6 +46,12 @@ pub fn cases() -> Vec<Trial> {
         }),
         case_if("client::variables_name_the_proxy", proxied, || {
             through_a_proxy(VARIABLES, &["HTTPS_PROXY", "http_proxy"])
+        }),
+        case_if("client::tls_to_the_proxy", proxied, || {
+            through_tls(TLS_TO_THE_PROXY, &[])
+        }),
+        case_if("client::variables_name_a_proxy_with_tls", proxied, || {
+            through_tls(VARIABLES, &["HTTPS_PROXY", "http_proxy"])
         }),
         case_if("client::kubeconfig", proxied, || {
             through_a_proxy(KUBECONFIG, &[])
@@ -208,6 +215,36 @@ assert.eq(err.kind, "proxy")
 assert.contains(tostring(err), "500 Internal Server Error for 127.0.0.1:1")
 "#;
 
+const TLS_TO_THE_PROXY: &str = r#"
+local folder <const>, server <const>, plain <const> = arg[1], "https://localhost:" .. arg[2], "http://127.0.0.1:" .. arg[4]
+local proxy <const> = "localhost:" .. arg[3]
+local through <const> = http.client{ proxy = "https://user:secret@" .. proxy, ca_cert = folder .. "/ca.pem" }
+-- TLS in TLS, and HTTP/2 in both.
+assert.eq(through:get(server .. "/protocol").body, "HTTP/2.0")
+assert.eq(#through:get(server .. "/large").body, 3000000)
+assert.eq(through:post(server .. "/echo", ("x"):rep(100000)).status, 200)
+for _ = 1, 2 do
+  assert.contains(through:get(plain .. "/protocol").headers.via, "tinyproxy")
+end
+-- Who is not trusted is not shown anything, and it is said who that was.
+for _, url in ipairs{ server, plain } do
+  local ok, err = pcall(function() http.client{ proxy = "https://user:secret@" .. proxy }:get(url) end)
+  assert.eq(err.kind, "proxy")
+  assert.contains(tostring(err), "proxy: https://" .. proxy .. ": tls: invalid peer certificate: UnknownIssuer (" .. url)
+  assert.contains(err.hint, "pass the CA as `ca_cert`")
+  assert.eq(tostring(err):find("secret"), nil)
+end
+assert.eq(http.client{ proxy = "https://user:secret@" .. proxy, insecure = true }:get(server .. "/protocol").status, 200)
+local ok, err = pcall(function() http.client{ proxy = "https://user:wrong@" .. proxy, ca_cert = folder .. "/ca.pem" }:get(server) end)
+assert.contains(tostring(err), "proxy: https://" .. proxy .. ": 401 Unauthorized for localhost:" .. arg[2])
+-- A proxy that speaks no TLS; a server that does not, behind one that does.
+ok, err = pcall(function() http.client{ proxy = "https://127.0.0.1:" .. arg[4] }:get(server) end)
+assert.eq(err.kind, "proxy")
+assert.contains(tostring(err), "proxy: https://127.0.0.1:" .. arg[4] .. ": tls: received corrupt message")
+ok, err = pcall(through.get, through, "https://127.0.0.1:" .. arg[4])
+assert.eq(err.kind, "tls")
+"#;
+
 const VARIABLES: &str = r#"
 local folder <const>, server <const> = arg[1], "localhost:" .. arg[2]
 local response = http.client{ ca_cert = folder .. "/ca.pem" }:get("https://" .. server .. "/protocol")
@@ -255,17 +292,69 @@ fn through_a_proxy(script: &str, variables: &[&str]) -> Outcome {
     let nginx = Nginx::start()?;
     let proxy = Tinyproxy::start(nginx.folder.path())?;
     let url = format!("http://user:secret@127.0.0.1:{}", proxy.port);
-    let variables: Vec<_> = variables.iter().map(|name| (*name, url.as_str())).collect();
-    let result = run(
-        script,
-        nginx.folder.path(),
-        &nginx.arguments(proxy.port),
-        &variables,
-    );
-    // What was meant to pass it did.
-    let log = fs_err::read_to_string(nginx.folder.path().join("tinyproxy.log"));
-    result.and_then(|()| contains(&log.unwrap_or_default(), "CONNECT localhost:"))
+    through(&nginx, script, proxy.port, &url, variables)
 }
+
+fn through_tls(script: &str, variables: &[&str]) -> Outcome {
+    let nginx = Nginx::start()?;
+    let folder = nginx.folder.path();
+    let proxy = Tinyproxy::start(folder)?;
+    let mut front = Command::new(crate::python())
+        .args(["-c", TLS_FRONT, &proxy.port.to_string()])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("python: {error}"))?;
+    let said = front.stdout.take().ok_or("no standard output")?;
+    let _front = Server(front);
+    let mut line = String::new();
+    BufReader::new(said)
+        .read_line(&mut line)
+        .map_err(|error| error.to_string())?;
+    let port = line.trim().parse().map_err(|_| "the front did not start")?;
+    let url = format!("https://user:secret@localhost:{port}");
+    through(&nginx, script, port, &url, variables)
+}
+
+/// Runs a script with these variables for the proxy.
+fn through(nginx: &Nginx, script: &str, port: u16, url: &str, variables: &[&str]) -> Outcome {
+    let folder = nginx.folder.path();
+    let ca = folder.join("ca.pem").display().to_string();
+    let mut variables: Vec<_> = variables.iter().map(|name| (*name, url)).collect();
+    if !variables.is_empty() {
+        variables.push(("SSL_CERT_FILE", &ca));
+    }
+    run(script, folder, &nginx.arguments(port), &variables)?;
+    // What was meant to pass it did.
+    let log = fs_err::read_to_string(folder.join("tinyproxy.log"));
+    contains(&log.unwrap_or_default(), "CONNECT localhost:")
+}
+
+/// TLS in front of a port, whose own is printed.
+const TLS_FRONT: &str = r#"
+import asyncio, ssl, sys
+async def copy(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+async def serve(reader, writer):
+    inner = await asyncio.open_connection("127.0.0.1", int(sys.argv[1]))
+    await asyncio.gather(copy(reader, inner[1]), copy(inner[0], writer))
+async def main():
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain("server.pem", "server.key")
+    # Would it be asked for, it would not be understood.
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    server = await asyncio.start_server(serve, "localhost", 0, ssl=tls, family=2)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"#;
 
 fn run(
     script: &str,

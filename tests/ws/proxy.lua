@@ -48,4 +48,19 @@ assert.eq(said:find("wrong"), nil)
 said = child(WSS, "HTTPS_PROXY=http://127.0.0.1:1")
 assert.contains(said, "proxy: 127.0.0.1:1: connect: connection refused")
 said = child(WSS, "HTTPS_PROXY=socks5://127.0.0.1:1")
-assert.contains(said, "only proxies of http:// are supported")
+assert.contains(said, "only proxies of http:// and https:// are supported")
+
+-- One that speaks TLS, which is trusted as the server is.
+local secure = "https://me:secret@" .. env.get("TLS_PROXY")
+for _, url in ipairs({ WS, WSS }) do
+  local before = #fs.read(env.get("FOLDER") .. "/notes")
+  local conn <close> = ws.connect(url, { ca_cert = env.get("FOLDER") .. "/ca.pem", proxy = secure })
+  conn:send("twice")
+  assert.eq(conn:recv(), "twice")
+  assert.eq(fs.read(env.get("FOLDER") .. "/notes"):sub(before + 1), "CONNECT " .. url:match("//(.-)/") .. "\n")
+  local ok, err = pcall(ws.connect, url, { proxy = secure })
+  assert.eq({ ok, err.kind }, { false, "proxy" })
+  assert.eq(tostring(err), "ws.connect: proxy: " .. env.get("TLS_PROXY") .. ": tls: invalid peer certificate: UnknownIssuer (" .. url .. ")")
+  assert.contains(err.hint, "pass the CA as `ca_cert`")
+end
+assert.eq(child(WSS, "HTTPS_PROXY=" .. secure), "ok through\n")

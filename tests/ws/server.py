@@ -210,11 +210,13 @@ async def main():
     async with one() as plain, one(ssl=tls) as secure, one(ssl=strict) as mutual:
         raw_server = await asyncio.start_server(raw, "127.0.0.1", 0)
         proxy_server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+        tls_proxy = await asyncio.start_server(proxy, "127.0.0.1", 0, ssl=tls)
         print(f"WS=ws://127.0.0.1:{port(plain)}")
         print(f"WSS=wss://localhost:{port(secure)}")
         print(f"MUTUAL=wss://localhost:{port(mutual)}")
         print(f"RAW=ws://127.0.0.1:{port(raw_server)}")
         print(f"PROXY=127.0.0.1:{port(proxy_server)}")
+        print(f"TLS_PROXY=localhost:{port(tls_proxy)}")
         print(f"FOLDER={folder}")
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.read)

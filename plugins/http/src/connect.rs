@@ -141,7 +141,8 @@ impl Inner {
             return socks(proxy, stream, target).await;
         }
         let stream: Box<dyn Stream> = if proxy.kind == Kind::Https {
-            Box::new(shake(&self.proxy_tls, name, stream).await?)
+            let stream = shake(&self.proxy_tls, name, stream).await;
+            Box::new(stream.map_err(|error| error.context("tls"))?)
         } else {
             Box::new(stream)
         };

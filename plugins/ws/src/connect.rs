@@ -1,11 +1,10 @@
 //! `ws.connect`: the way to an open connection, phase by phase.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use assay_plugin::tls::rustls::pki_types::ServerName;
-use assay_plugin::{Cx, De, Ref, Result, net};
+use assay_plugin::{Cx, De, Error, Ref, Result, net};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,6 +42,7 @@ pub struct Opened {
 pub async fn connect(cx: Cx, url: String, opts: Option<De<Options>>) -> Result<Ref<Connection>> {
     let De(options) = opts.unwrap_or(De(Options::default()));
     let target = Target::new(&cx, &url, options)?;
+    // Also where a proxy connects in our place.
     cx.require("net.connect", &format!("{}:{}", target.host, target.port))?;
     let context = cx.clone();
     let connection = cx
@@ -61,26 +61,17 @@ pub async fn connect(cx: Cx, url: String, opts: Option<De<Options>>) -> Result<R
 }
 
 async fn open(cx: &Cx, target: &Target) -> Result<Opened> {
-    let tcp = match proxy(target) {
+    let mut wire = match proxy(target) {
         Some(proxy) => through(cx, target, &proxy).await?,
-        None => dial(cx, &target.host, target.port, &target.shown).await?,
-    };
-    let mut wire: Box<dyn Wire> = match &target.tls {
-        None => Box::new(tcp),
-        Some(config) => {
-            let host = target.host.trim_start_matches('[').trim_end_matches(']');
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-                failure::error(
-                    "tls",
-                    format!("{host} is no name of a server"),
-                    &target.shown,
-                )
-            })?;
-            let connector = TlsConnector::from(Arc::clone(config));
-            let stream = connector.connect(name, tcp).await;
-            Box::new(stream.map_err(|error| of_tls(&error, &target.shown))?)
+        None => {
+            let wire = dial(cx, &target.host, target.port).await;
+            wire.map_err(|error| failure::located(error, &target.shown))?
         }
     };
+    if target.secure {
+        let inner = encrypt(target, &target.host, wire).await;
+        wire = inner.map_err(|error| failure::located(error, &target.shown))?;
+    }
     let (subprotocol, rest) = shake_hands(&mut wire, target).await?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(target.max_message))
@@ -92,37 +83,38 @@ async fn open(cx: &Cx, target: &Target) -> Result<Opened> {
 }
 
 /// Connects to the first address that answers.
-async fn dial(cx: &Cx, host: &str, port: u16, shown: &str) -> Result<TcpStream> {
-    let addresses: Vec<SocketAddr> =
-        net::resolve(cx, host, port)
-            .await
-            .map_err(|error| match error.kind() {
-                "dns" => failure::error("dns", error.message(), shown),
-                _ => error,
-            })?;
+async fn dial(cx: &Cx, host: &str, port: u16) -> Result<Box<dyn Wire>> {
     let mut failed = io::Error::other("there is no address");
-    for address in addresses {
+    for address in net::resolve(cx, host, port).await? {
         match TcpStream::connect(address).await {
             Ok(tcp) => {
                 // Messages are sent when they are sent.
                 let _ = tcp.set_nodelay(true);
-                return Ok(tcp);
+                return Ok(Box::new(tcp));
             }
             Err(error) => failed = error,
         }
     }
-    Err(failure::error("connect", reason(&failed), shown))
+    Err(Error::new("connect", reason(&failed)))
+}
+
+/// TLS with the server, or with a proxy: whom the call trusts counts for both.
+async fn encrypt(target: &Target, host: &str, wire: Box<dyn Wire>) -> Result<Box<dyn Wire>> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Error::new("tls", format!("{host} is no name of a server")))?;
+    let connector = TlsConnector::from(Arc::clone(&target.tls));
+    match connector.connect(name, wire).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(of_tls(&error)),
+    }
 }
 
 /// The proxy for the target: the script's, or the one that the environment names.
 fn proxy(target: &Target) -> Option<Intercept> {
     static MATCHER: OnceLock<Matcher> = OnceLock::new();
     // Proxies are named for http and https.
-    let scheme = if target.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
+    let scheme = if target.secure { "https" } else { "http" };
     let uri: Uri = format!("{scheme}://{}:{}/", target.host, target.port)
         .parse()
         .ok()?;
@@ -136,28 +128,39 @@ fn proxy(target: &Target) -> Option<Intercept> {
 }
 
 /// A tunnel: `CONNECT`.
-async fn through(cx: &Cx, target: &Target, proxy: &Intercept) -> Result<TcpStream> {
+async fn through(cx: &Cx, target: &Target, proxy: &Intercept) -> Result<Box<dyn Wire>> {
     let uri = proxy.uri();
-    let host = uri.host().unwrap_or_default();
-    let port = uri.port_u16().unwrap_or(80);
-    let failed = |what: String| {
-        failure::error("proxy", format!("{host}:{port}: {what}"), &target.shown).hint(
-            "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names it; NO_PROXY lists what is reached without",
-        )
+    let (secure, default) = match uri.scheme_str() {
+        Some("https") => (true, 443),
+        _ => (false, 80),
     };
-    if uri.scheme_str() != Some("http") {
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(default);
+    let failed = |what: String| {
+        let error = failure::error("proxy", format!("{host}:{port}: {what}"), &target.shown);
+        match target.proxy {
+            Some(_) => error,
+            None => error.hint(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names it; NO_PROXY lists what is reached without",
+            ),
+        }
+    };
+    let named = |error: Error| match (error.kind(), error.hint_text()) {
+        ("permission", _) => error,
+        (kind, None) => failed(format!("{kind}: {}", error.message())),
+        (kind, Some(hint)) => failed(format!("{kind}: {}", error.message())).hint(hint),
+    };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
         let scheme = uri.scheme_str().unwrap_or_default();
         return Err(failed(format!(
-            "only proxies of http:// are supported, not {scheme}://"
+            "only proxies of http:// and https:// are supported, not {scheme}://"
         )));
     }
-    let mut tcp =
-        dial(cx, host, port, &target.shown)
-            .await
-            .map_err(|error| match error.kind() {
-                "permission" => error,
-                _ => failed(error.message().to_owned()),
-            })?;
+    cx.require("net.connect", &format!("{host}:{port}"))?;
+    let mut wire = dial(cx, host, port).await.map_err(named)?;
+    if secure {
+        wire = encrypt(target, host, wire).await.map_err(named)?;
+    }
     let to = format!("{}:{}", target.host, target.port);
     let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n").into_bytes();
     if let Some(credentials) = proxy.basic_auth() {
@@ -166,13 +169,13 @@ async fn through(cx: &Cx, target: &Target, proxy: &Intercept) -> Result<TcpStrea
         request.extend_from_slice(b"\r\n");
     }
     request.extend_from_slice(b"\r\n");
-    let (response, _) = exchange(&mut tcp, &request).await.map_err(failed)?;
+    let (response, _) = exchange(&mut wire, &request).await.map_err(failed)?;
     if !response.status().is_success() {
         return Err(
             failed(format!("answered {}", response.status())).status(response.status().as_u16())
         );
     }
-    Ok(tcp)
+    Ok(wire)
 }
 
 /// Upgrades the connection; what it holds behind the response is the first of the server's messages.

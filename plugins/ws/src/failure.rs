@@ -12,16 +12,30 @@ pub fn error(phase: &'static str, reason: impl std::fmt::Display, shown: &str) -
     Error::new(phase, format!("{phase}: {reason} ({shown})"))
 }
 
+/// The same for an error whose kind is the phase. What is not allowed says itself where.
+pub fn located(failed: Error, shown: &str) -> Error {
+    let phase = failed.kind();
+    if phase == "permission" {
+        return failed;
+    }
+    let text = format!("{phase}: {} ({shown})", failed.message());
+    let error = Error::new(phase.to_owned(), text);
+    match failed.hint_text() {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
 /// Why TLS failed.
-pub fn of_tls(failed: &io::Error, shown: &str) -> Error {
+pub fn of_tls(failed: &io::Error) -> Error {
     let inner = failed
         .get_ref()
         .and_then(|error| error.downcast_ref::<rustls::Error>());
     let Some(inner) = inner else {
-        return error("tls", reason(failed), shown);
+        return Error::new("tls", reason(failed));
     };
     let (reason, hint) = tls::explain(inner, "`ca_cert`");
-    let error = error("tls", reason, shown);
+    let error = Error::new("tls", reason);
     match hint {
         Some(hint) => error.hint(hint),
         None => error,

@@ -50,8 +50,10 @@ impl Default for Options {
 pub struct Target {
     pub host: String,
     pub port: u16,
-    /// None for `ws://`.
-    pub tls: Option<Arc<ClientConfig>>,
+    /// `wss://`
+    pub secure: bool,
+    /// For the server, and for a proxy.
+    pub tls: Arc<ClientConfig>,
     pub request: Request<()>,
     pub subprotocols: Vec<String>,
     /// Instead of what the environment names.
@@ -74,8 +76,11 @@ impl Target {
         let headers = headers(&uri, &options)?;
         if let Some(proxy) = &options.proxy {
             let parsed: Option<Uri> = proxy.parse().ok();
-            if parsed.is_none_or(|proxy| proxy.scheme_str() != Some("http")) {
-                return Err(Error::argument("option `proxy`: expected http://host:port"));
+            let scheme = parsed.as_ref().and_then(Uri::scheme_str);
+            if !matches!(scheme, Some("http" | "https")) {
+                return Err(Error::argument(
+                    "option `proxy`: expected http://host:port or https://host:port",
+                ));
             }
         }
         let mut request = Request::new(());
@@ -86,7 +91,8 @@ impl Target {
         Ok(Self {
             host,
             port,
-            tls: secure.then(|| Arc::new(tls)),
+            secure,
+            tls: Arc::new(tls),
             request,
             subprotocols: options.subprotocols,
             proxy: options.proxy,

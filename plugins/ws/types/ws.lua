@@ -11,7 +11,7 @@ ws = {}
 ---@field ca_cert? string a path or PEM text of CAs to trust beside the platform's; asks for fs.read
 ---@field client_cert? string a path or PEM text: the certificate to show when the server asks for one; asks for fs.read
 ---@field client_key? string its key, unless that is in `client_cert` too
----@field proxy? string `http://[user:password@]host:port`, instead of what HTTP_PROXY and its like name
+---@field proxy? string `http://[user:password@]host:port`, or `https://` where it speaks TLS, instead of what HTTP_PROXY and its like name
 ---@field timeout? number seconds until the connection is open; also for the closing handshake; default 30
 ---@field max_message? integer bytes of a received message, more ends the connection with an error; default 64 MiB
 
