@@ -11,7 +11,7 @@ use assay_plugin::{Cx, Error, Result};
 use minijinja::ErrorKind;
 
 use crate::failure::Raised;
-use crate::text;
+use crate::{chains, text};
 
 /// More is no template.
 const MAX_SIZE: u64 = 64 << 20;
@@ -73,7 +73,11 @@ impl Files {
             Ok(_) if source.len() as u64 > MAX_SIZE => {
                 Err(failed(&format_args!("it has more than {MAX_SIZE} bytes")))
             }
-            Ok(_) => Ok(Some(text::from_bytes(&source).into_owned())),
+            Ok(_) => {
+                let source = text::from_bytes(&source).into_owned();
+                chains::check(&path.to_string_lossy(), &source)?;
+                Ok(Some(source))
+            }
             Err(error)
                 if matches!(
                     error.kind(),

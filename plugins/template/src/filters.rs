@@ -54,17 +54,29 @@ pub fn add_lua(env: &mut Environment<'_>, name: String, func: Func) {
     });
 }
 
-fn center(value: StringInput<'_>, width: Option<usize>) -> Value {
+/// The engine repeats no string to more, either.
+const MAX_TEXT: usize = 100_000_000;
+
+fn bounded(size: usize) -> Result<(), Error> {
+    if size <= MAX_TEXT {
+        return Ok(());
+    }
+    let what = format!("the text would have more than {MAX_TEXT} bytes");
+    Err(Error::new(ErrorKind::InvalidOperation, what))
+}
+
+fn center(value: StringInput<'_>, width: Option<usize>) -> Result<Value, Error> {
     let width = width.unwrap_or(80);
+    bounded(width)?;
     let text = value.as_str();
     let room = width.saturating_sub(text.chars().count());
     // An odd space goes where Python puts it.
     let left = room / 2 + (room & width & 1);
-    value.preserve_safety(format!(
+    Ok(value.preserve_safety(format!(
         "{}{text}{}",
         " ".repeat(left),
         " ".repeat(room - left)
-    ))
+    )))
 }
 
 fn force_escape(value: &Value) -> Value {
@@ -102,8 +114,14 @@ fn indent(value: StringInput<'_>, args: Rest<ValueOrKwargs>) -> Result<Value, Er
     args.assert_all_used()?;
     let indent = match width.as_str() {
         Some(text) => text.to_owned(),
-        None => " ".repeat(usize::try_from(width)?),
+        None => {
+            let width = usize::try_from(width)?;
+            bounded(width)?;
+            " ".repeat(width)
+        }
     };
+    let lines = value.as_str().split('\n').count();
+    bounded(indent.len().saturating_mul(lines))?;
     let mut indented = String::new();
     for (at, line) in value.as_str().split('\n').enumerate() {
         if at > 0 {
@@ -125,6 +143,10 @@ fn replace(
     count: Option<usize>,
 ) -> Result<Value, Error> {
     let count = count.unwrap_or(usize::MAX);
+    if value.as_str().len().saturating_mul(to.as_str().len()) > MAX_TEXT {
+        let found = value.as_str().matches(from.as_str()).take(count).count();
+        bounded(found.saturating_mul(to.as_str().len()))?;
+    }
     let safe = value.is_safe() || from.is_safe() || to.is_safe();
     if safe && *state.auto_escape() != AutoEscape::None {
         let to = to.format(state)?;

@@ -7,7 +7,7 @@
 //! - `files`: what `include`, `import` and `extends` read, and from where.
 //! - `values`: between Lua values and the engine's. `text`: strings that are not UTF-8 on their way.
 //! - `filters`: filters that Jinja2 has and the engine lacks, and Lua functions as filters.
-//! - `failure`: what went wrong, in which template, on which line.
+//! - `chains`: sources that would overflow the stack. `failure`: what went wrong, in which template, on which line.
 //!
 //! # Example
 //! ```
@@ -17,6 +17,7 @@
 //! assert_eq!(text, "hello you");
 //! ```
 
+mod chains;
 mod failure;
 mod files;
 mod filters;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::failure::Place;
 use crate::files::Files;
 use crate::text::{self, Sink};
-use crate::{filters, values};
+use crate::{chains, filters, values};
 
 /// Instructions of one rendering: a template does not wait, so nothing else can stop it. Seconds.
 pub const MAX_STEPS: u64 = 100_000_000;
@@ -65,6 +65,7 @@ pub fn render(cx: Cx, path: &[u8], vars: View<'_>, opts: Option<De<Options>>) ->
 
 pub fn render_string(template: &[u8], vars: View<'_>, opts: Option<De<Options>>) -> Result<Buf> {
     let source = text::from_bytes(template);
+    chains::check(STRING, &source)?;
     let vars = variables(vars)?;
     let env = environment(opts);
     match env.template_from_named_str(STRING, &source) {

@@ -475,6 +475,99 @@ fn what_does_not_end_is_ended() {
 }
 
 #[test]
+fn chains_that_would_overflow_the_stack_are_errors() {
+    let long = 100_000;
+    for chain in [
+        format!("{{{{ 1{} }}}}", " + 1".repeat(long)),
+        format!("{{{{ 1{} }}}}", " if 1 else 1".repeat(long)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(long)),
+        format!("{{{{ {}1 }}}}", "-".repeat(long)),
+        format!("{{{{ 1{} }}}}", "|int".repeat(long)),
+        format!("{{{{ a{} }}}}", "[0]".repeat(long)),
+        format!("{{{{ a{} }}}}", "()".repeat(long)),
+        format!("{{% set x = [1, (2{}), 3] %}}", ".b(1, 2)".repeat(long)),
+    ] {
+        let error = fails(&format!("\n{chain}"), Value::Nil, Value::Nil);
+        assert_eq!(
+            error.message(),
+            "<string>:2: an expression of more than 1000 parts"
+        );
+    }
+    let branches = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(long));
+    let folder = folder([
+        ("branches.txt", &*branches),
+        ("page.txt", "\n{% include 'branches.txt' %}"),
+    ]);
+    let error = render(&folder.path().join("page.txt")).unwrap_err();
+    let (page, branches) = (
+        folder.path().join("page.txt"),
+        folder.path().join("branches.txt"),
+    );
+    assert_eq!(
+        error.message(),
+        format!(
+            "{}:2: {}:1: an `if` of more than 250 branches",
+            page.display(),
+            branches.display()
+        )
+    );
+}
+
+#[test]
+fn what_is_long_but_no_chain_is_rendered() {
+    let items = "-1, f(1 + 1)[0], {'a': 1}, ".repeat(2000);
+    let vars = || table([("a", bytes(b"x"))]);
+    for (template, size) in [
+        (format!("{{{{ [{items}]|length }}}}"), 4),
+        (
+            "{{ a }}{% if a %}{{ a }}{% elif 1 %}{% endif %}".repeat(2000),
+            4000,
+        ),
+        (
+            format!("{{% raw %}}{{{{ {} {{% endraw %}}", "not ".repeat(2000)),
+            8004,
+        ),
+        (format!("{{# {} #}}", "not ".repeat(2000)), 0),
+        (format!("{{{{ '{}' }}}}", "+ 1 ".repeat(2000)), 8000),
+        (format!("{{{{ 1{} }}}}", "+1".repeat(499)), 3),
+    ] {
+        let template = template.replace("f(", "range(").replace(")[0]", ")|first");
+        assert_eq!(text(&template, vars()).len(), size, "{template}");
+    }
+}
+
+#[test]
+fn texts_that_would_fill_memory_are_errors() {
+    for template in [
+        "{{ 'x' * 10 ** 9 }}",
+        "{{ 'x'|center(10 ** 15) }}",
+        "{{ 'x'|indent(10 ** 15, first=true) }}",
+        "{{ ('\n' * 1000)|indent('x' * 1000000) }}",
+        "{{ ('x' * 100000)|replace('x', 'y' * 100000) }}",
+        "{{ range(10 ** 9)|list }}",
+    ] {
+        let error = fails(template, Value::Nil, Value::Nil);
+        assert!(
+            [
+                "too large",
+                "too many elements",
+                "the text would have more than 100000000 bytes"
+            ]
+            .iter()
+            .any(|what| error.message().contains(what)),
+            "{error:?}"
+        );
+    }
+    assert_eq!(
+        text(
+            "{{ ('x' * 20000 ~ 'a')|replace('a', 'y' * 20000)|length }}",
+            Value::Nil
+        ),
+        "40000"
+    );
+}
+
+#[test]
 fn arguments_are_checked() {
     for (vars, opts, message) in [
         (
