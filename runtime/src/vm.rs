@@ -309,7 +309,8 @@ impl Vm {
         wants_result: bool,
     ) -> Result<assay_plugin::Value, Error> {
         let shared = self.shared.clone();
-        let coroutine = Coroutine::new(&shared)?;
+        let mut coroutine = Coroutine::new(&shared)?;
+        coroutine.set_main();
         // SAFETY: a fresh thread.
         unsafe { modules::compile(coroutine.state(), &shared, source, name)? };
         let alive = Rc::new(Cell::new(coroutine.state()));

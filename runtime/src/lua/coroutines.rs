@@ -71,6 +71,13 @@ impl Spawned {
             End::Raised(coroutine) => Some(coroutine.error()),
             _ => None,
         };
+        if let End::Returned(coroutine, _) | End::Raised(coroutine) = &end {
+            // SAFETY: an ended thread of the VM; below what is asked for, every stack has some slots more.
+            unsafe {
+                ffi::lua_checkstack(coroutine.state(), 1);
+                push_waiting(coroutine.state());
+            }
+        }
         *self.end.borrow_mut() = Some(end);
         for waiter in self.waiters.take() {
             waiter.wake();
@@ -767,11 +774,11 @@ unsafe fn step(state: *mut lua_State, vm: &Vm) -> Step {
     }
 }
 
-/// Copies the top values of one thread onto another. Both have room.
+/// Copies the last values of an ended task onto another thread, which has room.
 unsafe fn copy(from: *mut lua_State, to: *mut lua_State, count: c_int) {
     // SAFETY: threads of one VM.
     unsafe {
-        let first = ffi::lua_gettop(from) - count + 1;
+        let first = ffi::lua_gettop(from) - count;
         if ffi::lua_checkstack(from, count) == 0 {
             return;
         }
@@ -801,7 +808,7 @@ unsafe fn push_first(state: *mut lua_State, group: *mut Group, at: usize) {
         match &*(&(*group).members)[at].end.borrow() {
             Some(End::Returned(coroutine, count)) if *count > 0 => {
                 let from = coroutine.state();
-                let first = ffi::lua_gettop(from) - count + 1;
+                let first = ffi::lua_gettop(from) - count;
                 if ffi::lua_checkstack(from, 1) != 0 {
                     ffi::lua_pushvalue(from, first);
                     ffi::lua_xmove(from, state, 1);
@@ -816,14 +823,128 @@ unsafe fn push_first(state: *mut lua_State, group: *mut Group, at: usize) {
 
 // ---- the script's own coroutines ----
 
-/// Replaces `coroutine.resume` and `coroutine.wrap` in the table on top. Raises.
+/// Replaces what is in the way of coroutines that wait in the table on top. Raises.
 pub(crate) unsafe fn install(state: *mut lua_State) {
     // SAFETY: called protected, when the VM is made.
     unsafe {
-        ffi::lua_pushcfunction(state, resume);
-        ffi::lua_setfield(state, -2, c"resume".as_ptr());
-        ffi::lua_pushcfunction(state, wrap);
-        ffi::lua_setfield(state, -2, c"wrap".as_ptr());
+        for (name, function) in [
+            (c"isyieldable", isyieldable as ffi::lua_CFunction),
+            (c"resume", resume),
+            (c"running", running),
+            (c"wrap", wrap),
+            (c"yield", yield_),
+        ] {
+            ffi::lua_pushcfunction(state, function);
+            ffi::lua_setfield(state, -2, name.as_ptr());
+        }
+        for (name, function) in [(c"close", close as ffi::lua_CFunction), (c"status", status)] {
+            ffi::lua_getfield(state, -1, name.as_ptr());
+            ffi::lua_pushcclosure(state, function, 1);
+            ffi::lua_setfield(state, -2, name.as_ptr());
+        }
+    }
+}
+
+/// Whether nobody resumed the thread but the runtime, which is not to be yielded to.
+unsafe fn is_root(state: *mut lua_State) -> bool {
+    // SAFETY: an open state.
+    unsafe { std::ptr::eq(crate::vm::of(state).inner().root.get().0, state) }
+}
+
+unsafe fn is_main(state: *mut lua_State) -> bool {
+    // SAFETY: an open state.
+    unsafe { is_root(state) && crate::vm::of(state).inner().root.get().1 }
+}
+
+/// As Lua's: the script itself is a coroutine of ours, and the main one to it.
+unsafe extern "C-unwind" fn running(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        ffi::lua_pushthread(state);
+        ffi::lua_pushboolean(state, is_main(state).into());
+    }
+    2
+}
+
+/// Whether `coroutine.yield` has somebody to yield to: libraries ask before they do. Builtins wait all
+/// the same.
+unsafe extern "C-unwind" fn isyieldable(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        let thread = thread(state);
+        let yieldable = ffi::lua_isyieldable(thread) != 0 && !is_root(thread);
+        ffi::lua_pushboolean(state, yieldable.into());
+    }
+    1
+}
+
+unsafe extern "C-unwind" fn yield_(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        if !is_root(state) {
+            return ffi::lua_yield(state, ffi::lua_gettop(state));
+        }
+        ffi::lua_pushstring(state, c"attempt to yield from outside a coroutine".as_ptr());
+        ffi::lua_error(state)
+    }
+}
+
+/// The thread that is the first argument; the running one without any.
+unsafe fn thread(state: *mut lua_State) -> *mut lua_State {
+    // SAFETY: called by a function that Lua called.
+    unsafe {
+        if ffi::lua_type(state, 1) == ffi::LUA_TNONE {
+            return state;
+        }
+        ffi::luaL_checktype(state, 1, ffi::LUA_TTHREAD);
+        ffi::lua_tothread(state, 1)
+    }
+}
+
+/// As Lua's, but what waits for a builtin is its resumer's.
+unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua, with Lua's own function as upvalue.
+    unsafe {
+        let thread = thread(state);
+        if std::ptr::eq(thread, state) && is_main(state) {
+            return ffi::luaL_error(state, c"cannot close main thread".as_ptr());
+        }
+        if is_ours(thread) {
+            if ffi::lua_status(thread) == ffi::LUA_YIELD {
+                return ffi::luaL_error(state, c"cannot close a normal coroutine".as_ptr());
+            }
+            ffi::lua_pushboolean(state, 1);
+            return 1;
+        }
+        ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)).map_or(0, |original| original(state))
+    }
+}
+
+/// Whether a coroutine waits for a builtin, and somebody for it, so that it goes on by itself; or is a
+/// task that has ended, and its results wait. `drive` leaves the resumer on its stack, which may have
+/// been cancelled meanwhile.
+unsafe fn is_ours(thread: *mut lua_State) -> bool {
+    // SAFETY: an open state.
+    unsafe {
+        is_waiting(thread)
+            || ffi::lua_status(thread) == ffi::LUA_YIELD
+                && ffi::lua_gettop(thread) > 0
+                && ffi::lua_isthread(thread, -1) != 0
+                && ffi::lua_status(ffi::lua_tothread(thread, -1)) == ffi::LUA_YIELD
+    }
+}
+
+unsafe extern "C-unwind" fn status(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        ffi::luaL_checktype(state, 1, ffi::LUA_TTHREAD);
+        let thread = ffi::lua_tothread(state, 1);
+        if is_ours(thread) {
+            let waits = ffi::lua_status(thread) == ffi::LUA_YIELD;
+            ffi::lua_pushstring(state, if waits { c"normal" } else { c"dead" }.as_ptr());
+            return 1;
+        }
+        ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)).map_or(0, |original| original(state))
     }
 }
 
@@ -833,7 +954,7 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TTHREAD);
         let nargs = ffi::lua_gettop(state) - 1;
-        match drive(state, 1, nargs) {
+        match drive(state, 1, nargs, false) {
             Drive::Waiting => {
                 push_waiting(state);
                 ffi::lua_yieldk(state, 1, 0, Some(resume_on))
@@ -852,7 +973,7 @@ unsafe extern "C-unwind" fn resume_on(
     // SAFETY: resumed where it left; the thread is at index 1.
     unsafe {
         ffi::lua_settop(state, 1);
-        match drive(state, 1, 0) {
+        match drive(state, 1, 0, true) {
             Drive::Waiting => {
                 push_waiting(state);
                 ffi::lua_yieldk(state, 1, 0, Some(resume_on))
@@ -890,13 +1011,19 @@ enum Drive {
     Failed,
 }
 
-/// Resumes the thread at `index` with the `nargs` values on top.
-unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
+/// Resumes the thread at `index` with the `nargs` values on top; `again` if it waits, which is for the
+/// same resumer alone to do.
+unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int, again: bool) -> Drive {
     // SAFETY: a thread is at the index.
     unsafe {
         let thread = ffi::lua_tothread(state, index);
-        if ffi::lua_status(thread) == ffi::LUA_OK && ffi::lua_gettop(thread) == 0 {
-            ffi::lua_pushstring(state, c"cannot resume dead coroutine".as_ptr());
+        if !again && is_ours(thread) {
+            let waits = ffi::lua_status(thread) == ffi::LUA_YIELD;
+            let message = match waits {
+                true => c"cannot resume non-suspended coroutine",
+                false => c"cannot resume dead coroutine",
+            };
+            ffi::lua_pushstring(state, message.as_ptr());
             return Drive::Failed;
         }
         if ffi::lua_checkstack(thread, nargs + 2) == 0 {
@@ -908,8 +1035,8 @@ unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
         let status =
             super::interrupt::resume(crate::vm::of(state), thread, state, nargs, &mut results);
         let stopped = status == ffi::LUA_YIELD && results == 0 && crate::vm::of(state).wants_stop();
-        if stopped || status == ffi::LUA_YIELD && is_waiting(thread, results) {
-            ffi::lua_pop(thread, results);
+        let waiting = status == ffi::LUA_YIELD && is_waiting(thread);
+        if stopped || waiting {
             if ffi::lua_isyieldable(state) == 0 {
                 ffi::lua_closethread(thread, state);
                 ffi::lua_settop(thread, 0);
@@ -919,6 +1046,11 @@ unsafe fn drive(state: *mut lua_State, index: c_int, nargs: c_int) -> Drive {
                         .as_ptr(),
                 );
                 return Drive::Failed;
+            }
+            if waiting {
+                ffi::lua_settop(thread, -2);
+                ffi::lua_pushthread(state);
+                ffi::lua_xmove(state, thread, 1);
             }
             return Drive::Waiting;
         }
@@ -952,7 +1084,7 @@ unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
     // SAFETY: a closure over the thread.
     unsafe {
         let nargs = ffi::lua_gettop(state);
-        match drive(state, ffi::lua_upvalueindex(1), nargs) {
+        match drive(state, ffi::lua_upvalueindex(1), nargs, false) {
             Drive::Waiting => {
                 push_waiting(state);
                 ffi::lua_yieldk(state, 1, 0, Some(wrapped_on))
@@ -971,7 +1103,7 @@ unsafe extern "C-unwind" fn wrapped_on(
     // SAFETY: as above.
     unsafe {
         ffi::lua_settop(state, 0);
-        match drive(state, ffi::lua_upvalueindex(1), 0) {
+        match drive(state, ffi::lua_upvalueindex(1), 0, true) {
             Drive::Waiting => {
                 push_waiting(state);
                 ffi::lua_yieldk(state, 1, 0, Some(wrapped_on))
@@ -990,7 +1122,8 @@ unsafe fn fail_wrapped(state: *mut lua_State) -> c_int {
         let status = ffi::lua_status(thread);
         if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
             ffi::lua_closethread(thread, state);
-            ffi::lua_settop(thread, 0);
+            // Closing may have raised another one.
+            ffi::lua_xmove(thread, state, 1);
         }
         if ffi::lua_type(state, -1) == ffi::LUA_TSTRING && status != ffi::LUA_ERRMEM {
             ffi::luaL_where(state, 1);

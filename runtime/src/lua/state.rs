@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub main: Cell<*mut lua_State>,
     /// The thread whose function is being called right now.
     pub current: Cell<*mut lua_State>,
+    /// The coroutine that the loop runs, whatever it resumed itself; whether it is the script.
+    pub root: Cell<(*mut lua_State, bool)>,
     /// Who waits for the coroutine that runs.
     pub waker: Cell<Option<NonNull<assay_plugin::abi::WakerHdr>>>,
     pub limit: Cell<usize>,
@@ -180,6 +182,7 @@ impl VmRef {
                 lua: RefCell::new(Some(lua)),
                 main: Cell::new(main),
                 current: Cell::new(std::ptr::null_mut()),
+                root: Cell::new((std::ptr::null_mut(), false)),
                 waker: Cell::new(None),
                 limit: Cell::new(limit),
                 external: Cell::new(0),

@@ -127,11 +127,11 @@ pub(crate) unsafe fn push_waiting(state: *mut lua_State) {
     unsafe { ffi::lua_pushlightuserdata(state, (&raw const WAITING).cast_mut().cast()) }
 }
 
-/// Whether the one value on top says that the coroutine waits.
-pub(crate) unsafe fn is_waiting(state: *mut lua_State, results: c_int) -> bool {
+/// Whether that is what a coroutine yielded last: it stays on its stack.
+pub(crate) unsafe fn is_waiting(state: *mut lua_State) -> bool {
     // SAFETY: an open state.
     unsafe {
-        results == 1
+        ffi::lua_gettop(state) > 0
             && ffi::lua_type(state, -1) == ffi::LUA_TLIGHTUSERDATA
             && std::ptr::eq(ffi::lua_touserdata(state, -1).cast_const().cast(), &WAITING)
     }
@@ -186,6 +186,8 @@ pub(crate) struct Coroutine {
     nargs: c_int,
     waker: Option<WakerHandle>,
     returned: bool,
+    /// Whether it is the script itself.
+    main: bool,
 }
 
 /// How a coroutine ended; its results, or its error, are on its stack.
@@ -225,12 +227,17 @@ impl Coroutine {
                 nargs: 0,
                 waker: None,
                 returned: false,
+                main: false,
             })
         }
     }
 
     pub fn state(&self) -> *mut lua_State {
         self.state
+    }
+
+    pub fn set_main(&mut self) {
+        self.main = true;
     }
 
     pub fn set_nargs(&mut self, nargs: c_int) {
@@ -363,6 +370,7 @@ impl Future for Coroutine {
             .and_then(|waker| std::ptr::NonNull::new(waker.as_ptr().cast_mut()));
         let inner = this.vm.inner();
         let before = inner.waker.replace(waker);
+        let root = inner.root.replace((this.state, this.main));
         let mut results = 0;
         // SAFETY: on the VM's thread; the state is open while tasks are polled.
         let status = unsafe {
@@ -375,30 +383,15 @@ impl Future for Coroutine {
             )
         };
         inner.waker.set(before);
-        // SAFETY: the results are on top of the coroutine's stack.
-        unsafe {
-            match status {
-                // The hook took it out: it will not go on.
-                ffi::LUA_YIELD if results == 0 && this.vm.wants_stop() => Poll::Pending,
-                ffi::LUA_YIELD if is_waiting(this.state, results) => {
-                    ffi::lua_pop(this.state, 1);
-                    Poll::Pending
-                }
-                ffi::LUA_YIELD => {
-                    // Nobody is there to resume it.
-                    ffi::lua_pop(this.state, results);
-                    ffi::lua_pushstring(
-                        this.state,
-                        c"attempt to yield from outside a coroutine".as_ptr(),
-                    );
-                    Poll::Ready(Ended::Raised)
-                }
-                ffi::LUA_OK => {
-                    this.returned = true;
-                    Poll::Ready(Ended::Returned(results))
-                }
-                _ => Poll::Ready(Ended::Raised),
+        inner.root.set(root);
+        match status {
+            // It waits; or the hook took it out, and it will not go on.
+            ffi::LUA_YIELD => Poll::Pending,
+            ffi::LUA_OK => {
+                this.returned = true;
+                Poll::Ready(Ended::Returned(results))
             }
+            _ => Poll::Ready(Ended::Raised),
         }
     }
 }
@@ -411,7 +404,9 @@ impl Drop for Coroutine {
         }
         // SAFETY: on the VM's thread, with an open state; closing a thread is protected by Lua.
         unsafe {
-            if !self.returned {
+            if self.returned {
+                ffi::lua_settop(self.state, 0);
+            } else {
                 ffi::lua_closethread(self.state, main);
             }
             ffi::luaL_unref(main, ffi::LUA_REGISTRYINDEX, self.reference);

@@ -24,5 +24,3 @@ end) do
   values[#values + 1] = value
 end
 assert.eq(values, { 1, 2, 3 })
-
-assert.eq(async.spawn(function() return coroutine.isyieldable() end):await(), true)
