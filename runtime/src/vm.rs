@@ -618,8 +618,6 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         }
         process::push_print(state, vm);
         set_global(state, b"print");
-        modules::push_require(state, vm);
-        set_global(state, b"require");
         ffi::lua_getglobal(state, c"os".as_ptr());
         native::push(state, vm, &process::GETENV);
         ffi::lua_setfield(state, -2, c"getenv".as_ptr());
@@ -628,16 +626,7 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         process::install_write(state, vm);
         ffi::lua_getglobal(state, c"coroutine".as_ptr());
         coroutines::install(state);
-        // Native code enters as plugins only.
-        ffi::lua_getglobal(state, c"package".as_ptr());
-        ffi::lua_pushstring(state, c"".as_ptr());
-        ffi::lua_setfield(state, -2, c"cpath".as_ptr());
-        ffi::lua_pushstring(state, c"./?.lua;./?/init.lua".as_ptr());
-        ffi::lua_setfield(state, -2, c"path".as_ptr());
-        for name in [c"loadlib", c"searchers"] {
-            ffi::lua_pushnil(state);
-            ffi::lua_setfield(state, -2, name.as_ptr());
-        }
+        modules::install(state, vm);
         ffi::lua_settop(state, 0);
         crate::plugins::install(state, vm);
         let config = &vm.config;

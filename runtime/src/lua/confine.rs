@@ -104,8 +104,10 @@ pub(crate) unsafe fn install(state: *mut lua_State, vm: &Vm) {
         keep(state, DEBUG);
         ffi::lua_pop(state, 1);
         ffi::lua_getglobal(state, c"package".as_ptr());
-        ffi::lua_pushnil(state);
-        ffi::lua_setfield(state, -2, c"searchpath".as_ptr());
+        for name in [c"loadlib", c"searchpath"] {
+            ffi::lua_pushnil(state);
+            ffi::lua_setfield(state, -2, name.as_ptr());
+        }
         ffi::lua_pop(state, 1);
         if policy.is_sandboxed() {
             sandbox(state, vm);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assay_plugin::Error;
 
-use super::native::{self, Native};
+use super::native::{self, Frame, Native};
 use super::state::Vm;
 use super::{errors, ffi, lua_State};
 
@@ -15,41 +15,145 @@ static REQUIRE: Native = Native {
     run: |_| Ok(0),
 };
 
-/// Pushes `require`. Raises.
-pub(crate) unsafe fn push_require(state: *mut lua_State, vm: &Vm) {
-    // SAFETY: an open state with room.
+/// Installs `require` and what `package` has for it. Raises.
+pub(crate) unsafe fn install(state: *mut lua_State, vm: &Vm) {
+    // SAFETY: called protected, when the VM is made.
     unsafe {
-        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
-        ffi::lua_pushcclosure(state, require, 1);
+        ffi::lua_getglobal(state, c"package".as_ptr());
+        let package = ffi::lua_gettop(state);
+        for (name, value) in [(c"cpath", c""), (c"path", c"./?.lua;./?/init.lua")] {
+            ffi::lua_pushstring(state, value.as_ptr());
+            ffi::lua_setfield(state, package, name.as_ptr());
+        }
+        ffi::lua_pushcfunction(state, load_library);
+        ffi::lua_setfield(state, package, c"loadlib".as_ptr());
+        // The first stays Lua's own, which looks at `package.preload`; the others are for C modules.
+        ffi::lua_getfield(state, package, c"searchers".as_ptr());
+        push_closure(state, vm, package, search_files);
+        ffi::lua_rawseti(state, -2, 2);
+        for at in 3..=4 {
+            ffi::lua_pushnil(state);
+            ffi::lua_rawseti(state, -2, at);
+        }
+        push_closure(state, vm, package, require);
+        ffi::lua_setglobal(state, c"require".as_ptr());
+        ffi::lua_settop(state, package - 1);
     }
 }
 
-/// Not a native: the module runs inside a call that may wait, so modules may do so at load.
+unsafe fn push_closure(
+    state: *mut lua_State,
+    vm: &Vm,
+    package: c_int,
+    function: ffi::lua_CFunction,
+) {
+    // SAFETY: as `install`'s.
+    unsafe {
+        ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
+        ffi::lua_pushvalue(state, package);
+        ffi::lua_pushcclosure(state, function, 2);
+    }
+}
+
+/// `package.loadlib`: what Lua answers where it cannot open libraries.
+unsafe extern "C-unwind" fn load_library(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        ffi::lua_pushnil(state);
+        ffi::lua_pushstring(state, c"C libraries are not loaded, only plugins".as_ptr());
+        ffi::lua_pushstring(state, c"absent".as_ptr());
+    }
+    3
+}
+
+/// Not a native: searchers and modules run inside calls that may wait.
 unsafe extern "C-unwind" fn require(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; owns nothing when it leaves.
     unsafe {
-        let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
         ffi::lua_settop(state, 1);
         ffi::luaL_checkstack(state, 16, std::ptr::null());
-        match find(state, vm) {
-            Found::Loaded => 1,
-            Found::Failed => ffi::lua_error(state),
-            // The loader and its two arguments are on top.
-            Found::Loader => {
-                ffi::lua_callk(state, 2, 1, 0, Some(loaded));
-                loaded(state, ffi::LUA_OK, 0)
+        if ffi::lua_isstring(state, 1) == 0 {
+            return failed(state, |frame| frame.expected(1, "string"));
+        }
+        // A number becomes its text.
+        ffi::lua_tolstring(state, 1, std::ptr::null_mut());
+        ffi::luaL_getsubtable(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_LOADED_TABLE);
+        ffi::lua_pushvalue(state, 1);
+        ffi::lua_rawget(state, -2);
+        if ffi::lua_toboolean(state, -1) != 0 {
+            return 1;
+        }
+        ffi::lua_settop(state, 1);
+        ffi::lua_getfield(state, ffi::lua_upvalueindex(2), c"searchers".as_ptr());
+        if ffi::lua_istable(state, 2) == 0 {
+            return failed(state, |_| {
+                Error::argument("package.searchers must be a table")
+            });
+        }
+        ffi::lua_pushstring(state, c"".as_ptr());
+        search(state, 1)
+    }
+}
+
+/// Stack: name, searchers, what those before the next one said.
+unsafe fn search(state: *mut lua_State, mut at: ffi::lua_KContext) -> c_int {
+    // SAFETY: continues `require`.
+    unsafe {
+        while ffi::lua_rawgeti(state, 2, at as ffi::lua_Integer) != ffi::LUA_TNIL {
+            ffi::lua_pushvalue(state, 1);
+            ffi::lua_callk(state, 1, 2, at, Some(searched));
+            if let Some(results) = take(state) {
+                return results;
             }
+            at += 1;
+        }
+        failed(state, not_found)
+    }
+}
+
+unsafe extern "C-unwind" fn searched(
+    state: *mut lua_State,
+    _: c_int,
+    at: ffi::lua_KContext,
+) -> c_int {
+    // SAFETY: continues `search`.
+    unsafe {
+        match take(state) {
+            Some(results) => results,
+            None => search(state, at + 1),
         }
     }
 }
 
-enum Found {
-    Loaded,
-    Loader,
-    Failed,
+/// Stack: as in `search`, and what a searcher answered: a loader and a value for it, or why there is none.
+unsafe fn take(state: *mut lua_State) -> Option<c_int> {
+    // SAFETY: continues `require`.
+    unsafe {
+        if ffi::lua_type(state, 4) == ffi::LUA_TFUNCTION {
+            ffi::lua_copy(state, 5, 2);
+            ffi::lua_copy(state, 4, 3);
+            ffi::lua_settop(state, 3);
+            ffi::lua_pushvalue(state, 1);
+            ffi::lua_pushvalue(state, 2);
+            ffi::lua_callk(state, 2, 1, 0, Some(loaded));
+            return Some(loaded(state, ffi::LUA_OK, 0));
+        }
+        ffi::lua_settop(state, 4);
+        if ffi::lua_isstring(state, 4) != 0 {
+            // Those written for older versions begin with a line break of their own.
+            let breaks = *ffi::lua_tostring(state, 4) == b'\n' as std::ffi::c_char;
+            let start = if breaks { c"" } else { c"\n    " };
+            ffi::lua_pushstring(state, start.as_ptr());
+            ffi::lua_insert(state, 4);
+            ffi::lua_concat(state, 3);
+        } else {
+            ffi::lua_settop(state, 3);
+        }
+        None
+    }
 }
 
-/// Stack: name, file (or nil), the module's result on top.
+/// Stack: name, what the searcher gave (the file), the module's result on top.
 unsafe extern "C-unwind" fn loaded(state: *mut lua_State, _: c_int, _: ffi::lua_KContext) -> c_int {
     // SAFETY: continues `require`.
     unsafe {
@@ -74,74 +178,71 @@ unsafe extern "C-unwind" fn loaded(state: *mut lua_State, _: c_int, _: ffi::lua_
     }
 }
 
-unsafe fn find(state: *mut lua_State, vm: &Vm) -> Found {
-    // SAFETY: as `require`'s; every push that may raise is one of Lua's own types, with nothing
-    // owned by this frame at that time.
+/// Raises an error.
+unsafe fn failed(state: *mut lua_State, error: impl Fn(&Frame<'_>) -> Error) -> c_int {
+    // SAFETY: a closure of `install`; nothing is owned when it raises.
     unsafe {
-        if ffi::lua_type(state, 1) != ffi::LUA_TSTRING {
-            return failed(
-                state,
-                vm,
-                Error::argument("argument 1: expected string, got another type"),
-            );
-        }
-        ffi::luaL_getsubtable(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_LOADED_TABLE);
-        ffi::lua_pushvalue(state, 1);
-        ffi::lua_rawget(state, -2);
-        if ffi::lua_toboolean(state, -1) != 0 {
-            return Found::Loaded;
-        }
+        let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
+        let nargs = ffi::lua_gettop(state);
+        native::fail(state, vm, &REQUIRE, error(&Frame { state, vm, nargs }));
+        ffi::lua_error(state)
+    }
+}
+
+fn not_found(frame: &Frame<'_>) -> Error {
+    let text = |index| frame.bytes(index).map(String::from_utf8_lossy);
+    let (name, tried) = (text(1).unwrap_or_default(), text(3).unwrap_or_default());
+    let error = Error::new("not_found", format!("module \"{name}\" not found{tried}"));
+    match name.strip_prefix("assay.") {
+        Some(rest) => error.hint(format!(
+            "assay install {}",
+            rest.split('.').next().unwrap_or(rest)
+        )),
+        None => error,
+    }
+}
+
+/// The searcher of files: answers the compiled module and its file, or what was tried.
+unsafe extern "C-unwind" fn search_files(state: *mut lua_State) -> c_int {
+    // SAFETY: a closure of `install`, called by Lua; owns nothing when it raises.
+    unsafe {
+        let vm = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Vm>();
         ffi::lua_settop(state, 1);
-        ffi::luaL_getsubtable(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_PRELOAD_TABLE);
-        ffi::lua_pushvalue(state, 1);
-        if ffi::lua_rawget(state, -2) != ffi::LUA_TNIL {
-            ffi::lua_replace(state, 2);
-            ffi::lua_pushnil(state);
-            ffi::lua_insert(state, 2);
-            ffi::lua_pushvalue(state, 1);
-            ffi::lua_pushnil(state);
-            return Found::Loader;
-        }
-        ffi::lua_settop(state, 1);
+        ffi::luaL_checkstack(state, 16, std::ptr::null());
         match load(state, vm) {
-            Ok(()) => Found::Loader,
-            Err(error) => failed(state, vm, error),
+            Ok(results) => results,
+            Err(error) => {
+                native::fail(state, vm, &REQUIRE, error);
+                ffi::lua_error(state)
+            }
         }
     }
 }
 
-unsafe fn failed(state: *mut lua_State, vm: &Vm, error: Error) -> Found {
-    // SAFETY: an open state with room.
-    unsafe { native::fail(state, vm, &REQUIRE, error) };
-    Found::Failed
-}
-
-/// Finds and compiles the module. Leaves name, file, loader, name, file.
-unsafe fn load(state: *mut lua_State, vm: &Vm) -> Result<(), Error> {
-    // SAFETY: as `find`'s; pushes are protected or cannot raise.
+unsafe fn load(state: *mut lua_State, vm: &Vm) -> Result<c_int, Error> {
+    // SAFETY: as `search_files`'s; pushes are protected or cannot raise.
     unsafe {
-        let mut len = 0;
-        let name = ffi::lua_tolstring(state, 1, &mut len);
-        let name = String::from_utf8_lossy(std::slice::from_raw_parts(name.cast::<u8>(), len))
-            .into_owned();
-        check_name(&name)?;
-        let path = package_path(state);
-        let (file, root) = search(vm, &name, &path)?;
+        let frame = Frame {
+            state,
+            vm,
+            nargs: 1,
+        };
+        let name = String::from_utf8_lossy(frame.bytes(1)?).into_owned();
+        let (path, cpath) = (templates(&frame, c"path")?, templates(&frame, c"cpath")?);
+        let (file, root) = match find(vm, &name, &path, &cpath) {
+            Ok(found) => found,
+            Err(tried) => return frame.push_bytes(tried.as_bytes()).map(|()| 1),
+        };
         if let Some(root) = root {
             check_needs(vm, &name, &root)?;
         }
         let source = fs_err::read(&file)
             .map_err(|error| Error::new("io", format!("cannot read the module: {error}")))?;
-        let chunk = format!("@{}", file.display());
         let shown = file.display().to_string();
-        if !super::bridge::push_value(state, vm, &shown, None) {
-            return Err(errors::out_of_memory(vm));
-        }
-        compile(state, vm, &source, &chunk)?;
-        ffi::lua_pushvalue(state, 1);
-        ffi::lua_pushvalue(state, 2);
+        compile(state, vm, &source, &format!("@{shown}"))?;
+        frame.push_bytes(shown.as_bytes())?;
     }
-    Ok(())
+    Ok(2)
 }
 
 /// Compiles text (never bytecode) and pushes the function.
@@ -190,48 +291,40 @@ fn without_shebang(source: &[u8]) -> &[u8] {
     &source[end..]
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
-    let good = !name.is_empty()
-        && !name.contains(['/', '\\', '\0'])
-        && name.split('.').all(|part| !part.is_empty());
-    if good {
-        return Ok(());
-    }
-    Err(Error::argument(format!(
-        "`{}` cannot be the name of a module",
-        name.escape_debug()
-    ))
-    .hint("names are parts joined by dots, such as \"acme.deploy\""))
-}
-
-/// `package.path`, as the script may have set it.
-unsafe fn package_path(state: *mut lua_State) -> String {
-    // SAFETY: an open state with room; raw access, nothing raises.
+/// `package.path` or `package.cpath`, as the script may have set it.
+unsafe fn templates(frame: &Frame<'_>, field: &std::ffi::CStr) -> Result<String, Error> {
+    // SAFETY: a closure of `install`, with room; raw access, and the name is held by the table.
     unsafe {
-        let top = ffi::lua_gettop(state);
-        let mut path = String::new();
-        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_GLOBALS);
-        ffi::lua_pushstring(state, c"package".as_ptr());
-        if ffi::lua_rawget(state, -2) == ffi::LUA_TTABLE {
-            ffi::lua_pushstring(state, c"path".as_ptr());
-            if ffi::lua_rawget(state, -2) == ffi::LUA_TSTRING {
-                path = errors::describe(state, ffi::lua_gettop(state));
-            }
-        }
-        ffi::lua_settop(state, top);
-        path
+        ffi::lua_pushstring(frame.state, field.as_ptr());
+        ffi::lua_rawget(frame.state, ffi::lua_upvalueindex(2));
+        let path = frame
+            .bytes(-1)
+            .map(|path| String::from_utf8_lossy(path).into_owned());
+        ffi::lua_pop(frame.state, 1);
+        path.map_err(|_| {
+            let field = field.to_string_lossy();
+            Error::argument(format!("package.{field} must be a string"))
+        })
     }
 }
 
-/// The module's file, and the root it came from when it is a library.
-fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<PathBuf>), Error> {
+/// The module's file, and the root it came from when it is a library; or what was tried.
+fn find(
+    vm: &Vm,
+    name: &str,
+    path: &str,
+    cpath: &str,
+) -> Result<(PathBuf, Option<PathBuf>), String> {
+    // Other names than these are for `package.path` alone, such as "lib/util".
+    let is_library =
+        !name.contains(['/', '\\', '\0']) && name.split('.').all(|part| !part.is_empty());
     // `assay.one.two` is `one/two` in a root; other publishers keep their first part.
     let in_root = name
         .strip_prefix("assay.")
         .unwrap_or(name)
         .replace('.', "/");
     let mut tried = Vec::new();
-    for root in &vm.config.roots {
+    for root in vm.config.roots.iter().filter(|_| is_library) {
         let (folder, file) = (
             root.join(&in_root).join("init.lua"),
             root.join(format!("{in_root}.lua")),
@@ -248,30 +341,33 @@ fn search(vm: &Vm, name: &str, package_path: &str) -> Result<(PathBuf, Option<Pa
             tried.push(file);
         }
     }
-    for template in package_path
-        .split(';')
-        .filter(|template| !template.is_empty())
-    {
-        let file = PathBuf::from(template.replace('?', &name.replace('.', "/")));
-        if file.is_file() && may_read(vm, &file) {
+    let expand = |templates: &str| -> Vec<PathBuf> {
+        let templates = templates.split(';').filter(|template| !template.is_empty());
+        let name = name.replace('.', "/");
+        templates
+            .map(|template| PathBuf::from(template.replace('?', &name)))
+            .collect()
+    };
+    let is_there = |file: &PathBuf| file.is_file() && may_read(vm, file);
+    let mut compiled = expand(cpath);
+    for file in expand(path) {
+        if is_there(&file) {
             return Ok((file, None));
         }
+        compiled.push(file.with_extension("so"));
         tried.push(file);
     }
-    let list: String = tried
+    let mut lines: Vec<_> = tried
         .iter()
-        .map(|path| format!("\n    no file {}", path.display()))
+        .map(|file| format!("no file {}", file.display()))
         .collect();
-    let error = Error::new("not_found", format!("module \"{name}\" not found{list}"));
-    Err(
-        match name
-            .strip_prefix("assay.")
-            .map(|rest| rest.split('.').next().unwrap_or(rest))
-        {
-            Some(library) => error.hint(format!("assay install {library}")),
-            None => error,
-        },
-    )
+    if let Some(file) = compiled.iter().find(|file| is_there(file)) {
+        lines.push(format!(
+            "{} is a C module: only plugins are native code here",
+            file.display()
+        ));
+    }
+    Err(lines.join("\n    "))
 }
 
 /// Modules may come from the script's folder, and from where the script may read.

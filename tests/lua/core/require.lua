@@ -29,11 +29,15 @@ assert.eq(require("raises"), "fixed")
 package.preload["made.up"] = function(name) return { name = name } end
 assert.eq(require("made.up").name, "made.up")
 
+-- Names that are none of a library's are `package.path`'s, as in Lua.
+assert.eq(require("deep/er"), "deeper")
 for _, name in ipairs({ "", "a/b", "../x", "a..b", ".a", "a\0b" }) do
   ok, err = pcall(require, name)
   assert.eq(ok, false)
-  assert.eq(err.kind, "argument")
+  assert.eq(err.kind, "not_found")
 end
+ok, err = pcall(require, {})
+assert.contains(tostring(err), "require: argument 1: expected string, got table")
 -- Native code enters as plugins only.
 assert.eq(package.cpath, "")
 fs.remove(dir, { recursive = true })
