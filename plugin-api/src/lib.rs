@@ -10,7 +10,7 @@
 //! - `object`, `func`: [`Ref`] to objects that scripts hold; [`Func`], Lua functions that we hold.
 //! - `host`, [`reactor`]: what the host offers ([`Cx`]). [`threads`], [`net`]: a tokio thread of our own,
 //!   and addresses for it.
-//! - `tls` (a feature): whom a TLS client trusts, and its own certificate.
+//! - `json` (a feature): JSON text into values. `tls` (a feature): whom a TLS client trusts, and its own certificate.
 //! - `error`, [`mod@panic`]: the error record; panics end at the boundary.
 //! - [`note`]: the ELF note. [`mod@test`]: a host for unit tests.
 //!
@@ -48,6 +48,8 @@ mod de;
 mod error;
 mod func;
 mod host;
+#[cfg(feature = "json")]
+pub mod json;
 mod macros;
 #[cfg(feature = "tokio")]
 pub mod net;

@@ -1,9 +1,6 @@
 //! JSON columns and parameters.
 
-use std::fmt;
-
-use assay_plugin::Value;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use assay_plugin::{Value, json};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// A Lua value as JSON text.
@@ -14,21 +11,10 @@ pub fn encode(value: &Value) -> Result<Vec<u8>, String> {
     serde_json::to_vec(&Json(value)).map_err(|error| format!("JSON cannot hold {error}"))
 }
 
-/// JSON text as a Lua value; the text itself where Lua could not hold an integer of it exactly.
+/// JSON text as a Lua value; the text itself where Lua could not hold an integer of it exactly, or
+/// where it is too deep: a column must not fail its row.
 pub fn decode(text: &[u8], nulls: bool) -> Value {
-    let mut huge = false;
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Reader {
-        nulls,
-        huge: &mut huge,
-    }
-    .deserialize(&mut reader)
-    .and_then(|value| reader.end().map(|()| value));
-    match value {
-        Ok(value) if !huge => value,
-        // No JSON, too deep, or an integer beyond 64 bits: a column must not fail its row.
-        _ => Value::Bytes(text.to_vec()),
-    }
+    json::read(text, nulls).unwrap_or_else(|_| Value::Bytes(text.to_vec()))
 }
 
 struct Json<'a>(&'a Value);
@@ -70,89 +56,6 @@ impl Serialize for Json<'_> {
     }
 }
 
-struct Reader<'a> {
-    nulls: bool,
-    /// A number was met that may be an integer which was rounded.
-    huge: &'a mut bool,
-}
-
-impl Reader<'_> {
-    fn again(&mut self) -> Reader<'_> {
-        Reader {
-            nulls: self.nulls,
-            huge: self.huge,
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(if self.nulls { Value::Null } else { Value::Nil })
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map(Value::Int).unwrap_or_else(|_| {
-            *self.huge = true;
-            Value::Nil
-        }))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        // Whether such a literal was an integer is not known any more.
-        *self.huge |= value.abs() >= 9.2e18;
-        Ok(Value::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.again())? {
-            list.push(item);
-        }
-        Ok(Value::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Vec::new();
-        while let Some(key) = entries.next_key::<Key>()? {
-            map.push((Value::Bytes(key.0), entries.next_value_seed(self.again())?));
-        }
-        Ok(Value::Map(map))
-    }
-}
-
-struct Key(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|key| Self(key.into_bytes()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +74,7 @@ mod tests {
         }
         assert_eq!(decode(b"[null]", true), Value::List(vec![Value::Null]));
         assert_eq!(decode(b"null", false), Value::Nil);
+        assert_eq!(decode(b"1e30", false), Value::Float(1e30));
     }
 
     #[test]
