@@ -59,24 +59,6 @@ pub enum Script {
     Stdin,
 }
 
-/// Limits of a VM.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Bytes.
-    pub memory: Option<usize>,
-    /// Wall time.
-    pub timeout: Option<Duration>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory: Some(64 << 20),
-            timeout: None,
-        }
-    }
-}
-
 /// `assay plugins`.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plugins {
@@ -335,7 +317,7 @@ fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
         jobs: None,
         format: test::Format::Human,
         output: None,
-        limits: Limits::default(),
+        limits: Confinement::default(),
     };
     while let Some(argument) = next(&mut parser)? {
         match argument {
@@ -366,8 +348,10 @@ fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
             Arg::Long("output") | Arg::Short('o') => {
                 options.output = Some(value(&mut parser)?.into())
             }
-            Arg::Long("memory-limit") => options.limits.memory = memory_limit(&mut parser)?,
-            Arg::Long("timeout") => options.limits.timeout = Some(timeout(&mut parser)?),
+            Arg::Long(name @ ("memory-limit" | "timeout")) => {
+                let name = name.to_owned();
+                confined(&name, &mut parser, &mut options.limits)?;
+            }
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(HELP_TEST)),
             Arg::Value(path) => options.paths.push(path.into()),
             other => {
@@ -388,15 +372,6 @@ fn tests(arguments: Vec<OsString>) -> Result<Command, Error> {
         options.paths.push(".".into());
     }
     Ok(Command::Test(options))
-}
-
-fn memory_limit(parser: &mut Parser) -> Result<Option<usize>, Error> {
-    // Less does not even hold the builtins.
-    size(&value(parser)?, 1 << 20).map_err(|what| usage(format!("--memory-limit: {what}")))
-}
-
-fn timeout(parser: &mut Parser) -> Result<Duration, Error> {
-    seconds(&value(parser)?).map_err(|what| usage(format!("--timeout: {what}")))
 }
 
 fn help(arguments: &[OsString]) -> Result<Command, Error> {

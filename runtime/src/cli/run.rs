@@ -11,7 +11,7 @@ use assay::{Config, Error, Stopped, Vm};
 use assay_plugin::abi::level;
 use assay_plugin::did_you_mean;
 
-use super::arguments::{Limits, Run, Script};
+use super::arguments::{Run, Script};
 use super::report::Report;
 use super::setting::Setting;
 use super::workers::Workers;
@@ -28,7 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 pub fn run(options: Run) -> Result<u8, Error> {
     let source = Source::read(options.script)?;
     let setting = Setting::of(&source.folder)?;
-    let mut config = setting.config(Limits::default())?;
+    let mut config = setting.config()?;
     options.confinement.apply(&mut config, &setting)?;
     let log = config.log.clone();
     let job = Arc::new(Job {

@@ -7,7 +7,6 @@ use assay::plugins::Plugins;
 use assay::{Config, Error};
 use toml::de::{DeTable, DeValue};
 
-use super::arguments::Limits;
 use super::env;
 
 /// Where a script's libraries and plugins are.
@@ -64,10 +63,8 @@ impl Setting {
     ///
     /// # Errors
     /// For variables of the environment that make no sense.
-    pub fn config(&self, limits: Limits) -> Result<Config, Error> {
+    pub fn config(&self) -> Result<Config, Error> {
         let mut config = Config::default();
-        config.memory_limit = limits.memory;
-        config.timeout = limits.timeout;
         config.roots = self.roots.clone();
         config.plugins = self.plugins();
         config.log = env::log()?;

@@ -14,7 +14,6 @@ use std::time::Duration;
 use assay::checks::{Plan, Run};
 use assay::{Config, Error, Policy};
 
-use super::arguments::Limits;
 use super::confine::Confinement;
 use super::report::Report;
 use super::run::{event_loop, unreadable};
@@ -119,7 +118,7 @@ pub fn run(options: Options) -> Result<u8, Error> {
 /// What scripts' VMs are made with, and that of requests: a sandbox, unless more is allowed.
 fn config(folder: &Path, options: &Options, live: &Arc<Live>) -> Result<Config, Error> {
     let setting = Setting::of(folder)?;
-    let mut config = setting.config(Limits::default())?;
+    let mut config = setting.config()?;
     if !options.confinement.allow_all {
         config.policy = Policy::checks();
     }

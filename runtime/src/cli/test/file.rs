@@ -91,7 +91,8 @@ fn make_vm(
         setting.roots.retain(|other| *other != root);
         setting.roots.insert(0, root);
     }
-    let mut config = setting.config(options.limits)?;
+    let mut config = setting.config()?;
+    options.limits.apply(&mut config, &setting)?;
     let (out, log) = (output.clone(), output.clone());
     config.output = Arc::new(move |bytes| {
         out.write(bytes);

@@ -14,7 +14,7 @@ use std::thread;
 
 use assay::Error;
 
-use super::arguments::Limits;
+use super::confine::Confinement;
 use super::{exit, signals, terminal};
 use format::Summary;
 
@@ -31,8 +31,8 @@ pub struct Options {
     pub format: Format,
     /// Where they go, besides a list for people on stdout.
     pub output: Option<PathBuf>,
-    /// Of each test.
-    pub limits: Limits,
+    /// Of each test: memory and time.
+    pub limits: Confinement,
 }
 
 /// How results look.
