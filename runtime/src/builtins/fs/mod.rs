@@ -229,6 +229,11 @@ fn remove(cx: Cx, path: &[u8], opts: Option<De<RemoveOptions>>) -> Result<()> {
     if tried.ok(fs::canonicalize(path))? == Path::new("/") {
         return Err(tried.because("argument", "that is the root of the file system"));
     }
+    let mut parts = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/');
+    if let Some(b"." | b"..") = parts.find(|part| !part.is_empty()) {
+        // The system refuses that, too, but only when all that was in it is gone.
+        return Err(tried.because("argument", "a path that ends in . or .. has no name"));
+    }
     tried.ok(fs::remove_dir_all(path))
 }
 
