@@ -1,4 +1,4 @@
-global assert, error, pcall, select, string
+global assert, error, pcall, select, setmetatable, string
 
 -- Lua's own.
 local a, b, c = assert(1, "message", 3)
@@ -56,6 +56,15 @@ fails("boom", assert.raises, function() error("boom") end, "other")
 local one, two = {}, {}
 one.x, two.x = one, two
 assert.eq(pcall(assert.eq, one, two), false)
+
+-- What cannot be called raises nothing: the test itself is wrong.
+ok, err = pcall(assert.raises, nil)
+assert.eq(err.message, "assert.raises: argument 1: expected function, got nil")
+ok, err = pcall(assert.raises)
+assert.eq(err.message, "assert.raises: argument 1: expected function, got nothing")
+assert.raises(setmetatable({}, { __call = function() error("called") end }), "called")
+ok, err = pcall(assert)
+assert.eq(err, "bad argument #1 to 'assert' (value expected)")
 
 -- Comparing what has no order is a wrong argument.
 ok, err = pcall(assert.gt, 1, "x")
