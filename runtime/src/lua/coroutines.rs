@@ -603,6 +603,19 @@ unsafe fn members(
             return Err(shift(frame.expected(2, "a list of functions")));
         }
         let count = ffi::lua_rawlen(state, 2);
+        ffi::lua_pushnil(state);
+        while ffi::lua_next(state, 2) != 0 {
+            ffi::lua_pop(state, 1);
+            // Nothing is left out silently.
+            if ffi::lua_isinteger(state, -1) == 0
+                || !(1..=count as ffi::lua_Integer).contains(&ffi::lua_tointeger(state, -1))
+            {
+                let key = errors::describe(state, ffi::lua_gettop(state));
+                return Err(Error::argument(format!(
+                    "argument 1: expected a list of functions, got the key `{key}`"
+                )));
+            }
+        }
         if count == 0 && mode == Mode::Race {
             return Err(Error::argument(
                 "argument 1: expected at least one function",
