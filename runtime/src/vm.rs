@@ -624,6 +624,7 @@ unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
         native::push(state, vm, &process::EXIT);
         ffi::lua_setfield(state, -2, c"exit".as_ptr());
         process::install_write(state, vm);
+        process::install_warn(state, vm);
         ffi::lua_getglobal(state, c"coroutine".as_ptr());
         coroutines::install(state);
         modules::install(state, vm);

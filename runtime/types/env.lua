@@ -1,8 +1,8 @@
 ---@meta
 
----Environment variables. Changes hold for this script only.
+---Environment variables. Changes hold for this script only, not for programs that it starts.
 ---
----A name that is empty or has `=` or a zero byte raises `argument`.
+---A name that is empty or has `=`, and a zero byte, raise `argument`.
 ---@class env
 env = {}
 

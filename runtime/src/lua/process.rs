@@ -1,6 +1,6 @@
 //! Builtins about the process: `env`, `log`, `print`, and what of `io` and `os` must go through the VM.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::Write;
 
 use assay_plugin::abi::level;
@@ -105,6 +105,9 @@ unsafe fn env_set(frame: &Frame<'_>) -> Result<c_int, Error> {
         true => None,
         false => Some(frame.bytes(2)?.to_vec()),
     };
+    if value.as_ref().is_some_and(|value| value.contains(&0)) {
+        return Err(Error::argument("argument 2: the value has a zero byte"));
+    }
     frame
         .vm
         .inner()
@@ -356,6 +359,35 @@ unsafe fn write_all(
         }
     }
     output(vm, &bytes)
+}
+
+/// Has Lua's warnings logged: those of `warn`, and errors of finalizers.
+pub(crate) unsafe fn install_warn(state: *mut lua_State, vm: &Vm) {
+    // SAFETY: an open state, which the VM outlives.
+    unsafe { ffi::lua_setwarnf(state, Some(warn), std::ptr::from_ref(vm).cast_mut().cast()) }
+}
+
+unsafe extern "C-unwind" fn warn(vm: *mut c_void, piece: *const c_char, more: c_int) {
+    // SAFETY: called by Lua on the VM's thread, with what `install_warn` gave and a text.
+    let (vm, piece) = unsafe { (&*vm.cast::<Vm>(), CStr::from_ptr(piece).to_bytes()) };
+    let inner = vm.inner();
+    let mut warning = inner.warning.borrow_mut();
+    if warning.is_empty() && more == 0 && piece.starts_with(b"@") {
+        match piece {
+            b"@on" => inner.unwarned.set(false),
+            b"@off" => inner.unwarned.set(true),
+            _ => {}
+        }
+        return;
+    }
+    warning.extend_from_slice(piece);
+    if more == 0 {
+        let message = std::mem::take(&mut *warning);
+        if !inner.unwarned.get() && vm.may_write(message.len() + 64) {
+            let message = String::from_utf8_lossy(&message);
+            vm.config.log.write(level::WARN, &message, None);
+        }
+    }
 }
 
 /// Standard output, unbuffered between lines as scripts expect it from jobs.

@@ -79,6 +79,10 @@ pub(crate) struct Inner {
     pub written: Cell<u64>,
     /// Whether the log was cut off by the limit.
     pub silenced: Cell<bool>,
+    /// What `warn` got so far of a message that has more pieces.
+    pub warning: RefCell<Vec<u8>>,
+    /// Whether warnings are turned off.
+    pub unwarned: Cell<bool>,
     /// The script's folder, which modules may come from.
     pub folder: RefCell<std::path::PathBuf>,
     /// How many workers it started.
@@ -201,6 +205,8 @@ impl VmRef {
                 instructions: Cell::new(0),
                 written: Cell::new(0),
                 silenced: Cell::new(false),
+                warning: RefCell::default(),
+                unwarned: Cell::new(false),
                 folder: RefCell::default(),
                 workers: Cell::new(0),
                 environment: RefCell::default(),
