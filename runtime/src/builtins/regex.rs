@@ -204,6 +204,9 @@ fn group_number(name: &[u8], regex: &Regex) -> Result<usize> {
 const CACHED: usize = 64;
 const SIZE_LIMIT: usize = 1 << 20;
 
+/// How many characters of a pattern an error shows.
+const SHOWN: usize = 200;
+
 thread_local! {
     /// The most recently used last.
     static CACHE: RefCell<Vec<Rc<Regex>>> = const { RefCell::new(Vec::new()) };
@@ -226,7 +229,13 @@ fn compiled(pattern: &str) -> Result<Rc<Regex>> {
 fn compile(pattern: &str) -> Result<Regex> {
     let built = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build();
     built.map_err(|error| {
-        let error = Error::argument(format!("argument 2: pattern {pattern:?}: {error}"));
+        let shown: String = pattern.chars().take(SHOWN).collect();
+        let more = if shown.len() < pattern.len() {
+            "..."
+        } else {
+            ""
+        };
+        let error = Error::argument(format!("argument 2: pattern {shown:?}{more}: {error}"));
         if ["(?=", "(?!", "(?<=", "(?<!"]
             .iter()
             .any(|look| pattern.contains(look))
