@@ -84,6 +84,13 @@ unsafe extern "C-unwind" fn require(state: *mut lua_State) -> c_int {
             return 1;
         }
         ffi::lua_settop(state, 1);
+        if loads(state) {
+            return failed(state, |frame| {
+                let name = String::from_utf8_lossy(frame.bytes(1).unwrap_or_default());
+                Error::new("loop", format!("module \"{name}\" requires itself while it is loaded"))
+                    .hint("have one of the modules in the traceback require the other where it needs it, in a function")
+            });
+        }
         ffi::lua_getfield(state, ffi::lua_upvalueindex(2), c"searchers".as_ptr());
         if ffi::lua_istable(state, 2) == 0 {
             return failed(state, |_| {
@@ -92,6 +99,34 @@ unsafe extern "C-unwind" fn require(state: *mut lua_State) -> c_int {
         }
         ffi::lua_pushstring(state, c"".as_ptr());
         search(state, 1)
+    }
+}
+
+/// Whether a caller of this `require` loads the same module, which would go on until the stack is full.
+unsafe fn loads(state: *mut lua_State) -> bool {
+    // SAFETY: called by `require`, with room; `lua_getstack` fills what the others read.
+    unsafe {
+        let mut info: ffi::lua_Debug = std::mem::zeroed();
+        let mut level = 1;
+        while ffi::lua_getstack(state, level, &mut info) != 0 {
+            ffi::lua_getinfo(state, c"f".as_ptr(), &mut info);
+            let ours = ffi::lua_tocfunction(state, -1).is_some_and(|function| {
+                std::ptr::fn_addr_eq(function, require as ffi::lua_CFunction)
+            });
+            if ours {
+                ffi::lua_settop(state, 1);
+                ffi::lua_getlocal(state, &info, 1);
+                let same = ffi::lua_rawequal(state, 1, -1) != 0;
+                // One that still asks searchers has what they said there: those may require what they like.
+                ffi::lua_getlocal(state, &info, 3);
+                if same && ffi::lua_type(state, 3) != ffi::LUA_TSTRING {
+                    return true;
+                }
+            }
+            ffi::lua_settop(state, 1);
+            level += 1;
+        }
+        false
     }
 }
 

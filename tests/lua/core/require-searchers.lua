@@ -42,6 +42,15 @@ package.searchers[1] = function() error(thrown) end
 ok, err = pcall(require, "none")
 assert.eq(err == thrown, true)
 
+-- One may step aside and require the same.
+package.searchers[1] = function(name)
+  package.searchers[1] = function() end
+  local found = require(name)
+  return function() return { found } end
+end
+fs.write(dir .. "/aside.lua", "return 'aside'")
+assert.eq(require("aside"), { "aside" })
+
 -- They are functions like others.
 fs.write(dir .. "/one.lua", "return ...")
 local files = package.searchers[5]

@@ -26,6 +26,16 @@ assert.eq(err.kind, "mine")
 fs.write(dir .. "/raises.lua", "return 'fixed'")
 assert.eq(require("raises"), "fixed")
 
+-- A loop has an end, and a name; waiting is no way out.
+fs.write(dir .. "/one.lua", "global require, sleep\nsleep(0.001)\nreturn require('two')")
+fs.write(dir .. "/two.lua", "global require\nreturn { one = require('one') }")
+ok, err = pcall(require, "one")
+assert.eq(err.kind, "loop")
+assert.eq(err.message, 'require: module "one" requires itself while it is loaded')
+assert.matches(err.source, "two%.lua:2$")
+fs.write(dir .. "/two.lua", "return 2")
+assert.eq(require("one"), 2)
+
 package.preload["made.up"] = function(name) return { name = name } end
 assert.eq(require("made.up").name, "made.up")
 
