@@ -1,5 +1,6 @@
 //! `template.render` and `template.render_string`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -17,6 +18,9 @@ use crate::{chains, filters, values};
 
 /// Instructions of one rendering: a template does not wait, so nothing else can stop it. Seconds.
 pub const MAX_STEPS: u64 = 100_000_000;
+
+/// How often a Lua function that a template calls may render a template that calls one, and so on.
+const MAX_LEVELS: u32 = 10;
 
 /// Bytes of one result.
 pub const MAX_SIZE: usize = 256 << 20;
@@ -49,7 +53,8 @@ pub fn render(cx: Cx, path: &[u8], vars: View<'_>, opts: Option<De<Options>>) ->
     let files = Files::new(cx, path.parent().unwrap_or(Path::new("")));
     let name = text::from_bytes(name.as_bytes());
     let vars = variables(vars)?;
-    let mut env = environment(opts);
+    let level = Level::enter()?;
+    let mut env = environment(opts, &level);
     let loader = files.clone();
     env.set_loader(move |name| loader.load(name));
     let place = Place::Files(files);
@@ -67,7 +72,8 @@ pub fn render_string(template: &[u8], vars: View<'_>, opts: Option<De<Options>>)
     let source = text::from_bytes(template);
     chains::check(STRING, &source)?;
     let vars = variables(vars)?;
-    let env = environment(opts);
+    let level = Level::enter()?;
+    let env = environment(opts, &level);
     match env.template_from_named_str(STRING, &source) {
         Ok(template) => finish(&template, &env, vars, &Place::String),
         Err(error) => Err(Place::String.explain(&error, &vars, &env)),
@@ -89,12 +95,47 @@ fn variables(vars: View<'_>) -> Result<Value> {
     }
 }
 
-fn environment<'a>(opts: Option<De<Options>>) -> Environment<'a> {
+/// A rendering that is under way: those inside of it share its stack.
+struct Level(u32);
+
+thread_local! {
+    static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Level {
+    fn enter() -> Result<Self> {
+        let level = UNDER_WAY.get();
+        if level == MAX_LEVELS {
+            let what =
+                format!("more than {MAX_LEVELS} templates that are rendered inside of each other");
+            return Err(Error::new("template", what).hint(
+                "a Lua function that the template calls renders the next one: render that before",
+            ));
+        }
+        UNDER_WAY.set(level + 1);
+        Ok(Self(level))
+    }
+
+    /// What the engine counts macros (4) and includes (10) with. All levels together take twice what the
+    /// first may, or little more.
+    fn recursion_limit(&self) -> usize {
+        (500 >> self.0).max(20)
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        UNDER_WAY.set(self.0);
+    }
+}
+
+fn environment<'a>(opts: Option<De<Options>>, level: &Level) -> Environment<'a> {
     let De(opts) = opts.unwrap_or(De(Options::default()));
     let mut env = Environment::new();
     // What was undefined, and the line on which it stands.
     env.set_debug(true);
     env.set_fuel(Some(MAX_STEPS));
+    env.set_recursion_limit(level.recursion_limit());
     let escape = match opts.autoescape {
         Some(Escape::Html) => AutoEscape::Html,
         // Whatever the file is called: most of what jobs render is no HTML.

@@ -49,8 +49,10 @@ impl Workers {
         let (made, vm) = mpsc::channel();
         let (busy, done) = mpsc::channel::<()>();
         let this = self.clone();
+        // As much stack as the main thread has: the same scripts run here.
         std::thread::Builder::new()
             .name(format!("assay-worker-{}", worker.index))
+            .stack_size(8 << 20)
             .spawn(move || {
                 let _busy = busy;
                 let vm = match job.vm(config) {
