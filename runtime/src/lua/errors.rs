@@ -25,6 +25,8 @@ pub(crate) unsafe fn install(state: *mut lua_State) {
         ffi::lua_setfield(state, -2, c"__name".as_ptr());
         ffi::lua_pushcfunction(state, to_string);
         ffi::lua_setfield(state, -2, c"__tostring".as_ptr());
+        ffi::lua_pushcfunction(state, concat);
+        ffi::lua_setfield(state, -2, c"__concat".as_ptr());
         ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, (&raw const ERROR).cast());
     }
 }
@@ -39,6 +41,18 @@ unsafe extern "C-unwind" fn to_string(state: *mut lua_State) -> c_int {
             }
         }
         ffi::lua_pushstring(state, c"error".as_ptr());
+    }
+    1
+}
+
+/// Most scripts put a text of their own before what `pcall` gave them, which mostly is text, too.
+unsafe extern "C-unwind" fn concat(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; owns nothing when a `__tostring` raises.
+    unsafe {
+        ffi::lua_settop(state, 2);
+        ffi::luaL_tolstring(state, 1, std::ptr::null_mut());
+        ffi::luaL_tolstring(state, 2, std::ptr::null_mut());
+        ffi::lua_concat(state, 2);
     }
     1
 }

@@ -28,6 +28,7 @@ ASSAY_LOG=debug assay -e 'log.debug("seen") log.info("too", {a = 1})'
 ASSAY_LOG=WARN assay -e 'log.info("unseen") log.warn("seen")'
 ASSAY_LOG=off assay -e 'log.error("unseen")'
 ASSAY_LOG_FORMAT=json assay -e 'log.info("a line", {n = 1})'
+ASSAY_LOG_FORMAT=json assay -e 'log.info("\xff\"\n\0", {time = "mine", ["k\""] = 0 / 0, [1] = {json.null, {}}, f = {print}, s = "\xfe"})'
 assay plugins
 assay plugins --json
 assay plugins text.lua

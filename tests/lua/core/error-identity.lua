@@ -23,6 +23,8 @@ ok, err = xpcall(fs.read, function(failure) return { wrapped = failure } end, "/
 assert.eq(err.wrapped.kind, "not_found")
 ok, err = pcall(function() fs.read("/nonexistent") end)
 assert.matches(err.source, "error%-identity%.lua:%d+$")
+assert.eq("failed: " .. err, "failed: fs.read: cannot read /nonexistent: no such file or directory")
+assert.matches(err .. "\n" .. err, "^fs%.read: .*\nfs%.read: .*$")
 -- And again through a level of its own.
 local _, again = pcall(function() error(err) end)
 assert(again == err)
