@@ -217,7 +217,9 @@ struct RemoveOptions {
 }
 
 fn remove(cx: Cx, path: &[u8], opts: Option<De<RemoveOptions>>) -> Result<()> {
-    let path = allowed(&cx, "fs.write", path)?;
+    // With a slash behind it, a link to a folder would have the folder emptied, and stay.
+    let end = path.iter().rposition(|&byte| byte != b'/').unwrap_or(0);
+    let path = allowed(&cx, "fs.write", path.get(..=end).unwrap_or(path))?;
     let recursive = opts.is_some_and(|De(opts)| opts.recursive);
     let tried = Tried::new(&cx, "remove", path);
     if !tried.ok(fs::symlink_metadata(path))?.is_dir() {
@@ -230,7 +232,7 @@ fn remove(cx: Cx, path: &[u8], opts: Option<De<RemoveOptions>>) -> Result<()> {
         return Err(tried.because("argument", "that is the root of the file system"));
     }
     let mut parts = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/');
-    if let Some(b"." | b"..") = parts.find(|part| !part.is_empty()) {
+    if let Some(b"." | b"..") = parts.next() {
         // The system refuses that, too, but only when all that was in it is gone.
         return Err(tried.because("argument", "a path that ends in . or .. has no name"));
     }
