@@ -64,7 +64,7 @@ impl Log {
 
 fn text(level: &str, message: &str, fields: Option<View<'_>>) -> String {
     let time = now();
-    let mut line = format!("{} {:<5} ", &time[11..23], level.to_uppercase());
+    let mut line = format!("{} {:<5} ", &time[11..23], level.to_ascii_uppercase());
     // Further lines are indented and control characters escaped: a message cannot forge a line of its
     // own, or drive the terminal.
     for char in message.chars() {

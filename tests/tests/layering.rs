@@ -136,7 +136,7 @@ fn runtime_knows_no_domain() -> Outcome {
     for_each_file(&project().join("runtime/src"), &mut |path| {
         let source = fs_err::read_to_string(path)
             .unwrap_or_default()
-            .to_lowercase();
+            .to_ascii_lowercase();
         for (number, line) in source.lines().enumerate() {
             let is_check = path.starts_with(project().join("runtime/src/checks"));
             let foreign =

@@ -165,7 +165,7 @@ fn inline(out: &mut String, value: View<'_>, depth: usize) -> Result<(), Refused
         Ok(Kind::Bool(bool)) => out.push_str(if bool { "true" } else { "false" }),
         Ok(Kind::Int(int)) => out.push_str(&int.to_string()),
         // `inf`, `-inf` and `NaN` are TOML but for the case; Rust always writes a point or an `e`.
-        Ok(Kind::Float(float)) => out.push_str(&format!("{float:?}").to_lowercase()),
+        Ok(Kind::Float(float)) => out.push_str(&format!("{float:?}").to_ascii_lowercase()),
         Ok(Kind::Str(_) | Kind::Buf(_)) => string(out, value.as_bytes().unwrap_or_default())?,
         Ok(Kind::List(items)) => {
             out.push('[');

@@ -72,7 +72,7 @@ fn for_every(name: &str, run: fn(Backend)) -> Vec<Trial> {
         .into_iter()
         .map(|backend| {
             case(
-                format!("{name}::{backend:?}").to_lowercase(),
+                format!("{name}::{backend:?}").to_ascii_lowercase(),
                 backend,
                 move || run(backend),
             )

@@ -51,7 +51,7 @@ fn an_old_file_gives_way_with_its_mode_and_its_links() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("file", &link).unwrap();
     let mock = Mock::new([OK]);
-    let options = table([("sha256", DIGEST.to_uppercase().as_str().into())]);
+    let options = table([("sha256", DIGEST.to_ascii_uppercase().as_str().into())]);
     assert_eq!(download(&mock.url("/"), &link, options).unwrap(), 2);
     assert_eq!(std::fs::read(&path).unwrap(), b"ok");
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::path::Path;
 
 use assay_plugin::{Cx, Error, Result, did_you_mean};
@@ -115,7 +116,9 @@ fn words(error: &io::Error) -> String {
     };
     let mut letters = text.chars();
     match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
+        Some(first) => iter::once(first.to_ascii_lowercase())
+            .chain(letters)
+            .collect(),
         None => "unknown error".into(),
     }
 }
