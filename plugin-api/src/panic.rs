@@ -1,5 +1,6 @@
 //! Panics end at the boundary.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -14,19 +15,23 @@ thread_local! {
 /// Runs code of the plugin; a panic in it is an error of kind `panic` with file and line.
 pub fn contain<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
     DEPTH.with(|depth| depth.set(depth.get() + 1));
-    let result = catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
-        let what = LAST.with(RefCell::take);
-        // A payload's own destructor may panic; what that leaves is leaked.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-            LAST.with(RefCell::take);
-        }
-        Error::new("panic", what.unwrap_or_else(|| "panicked".into())).hint(
-            "this is a bug in the plugin, not in the script: report it to the plugin's author",
-        )
-    });
+    let result = catch_unwind(AssertUnwindSafe(f)).map_err(panicked);
     DEPTH.with(|depth| depth.set(depth.get() - 1));
     result
+}
+
+// Not part of `contain`, of which every function of a plugin has an instance.
+#[cold]
+#[inline(never)]
+fn panicked(payload: Box<dyn Any + Send>) -> Error {
+    let what = LAST.with(RefCell::take);
+    // A payload's own destructor may panic; what that leaves is leaked.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+        LAST.with(RefCell::take);
+    }
+    Error::new("panic", what.unwrap_or_else(|| "panicked".into()))
+        .hint("this is a bug in the plugin, not in the script: report it to the plugin's author")
 }
 
 /// Keeps panics of contained code off stderr and remembers where they happened. Others are left to
