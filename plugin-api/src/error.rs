@@ -220,9 +220,12 @@ fn field((key, value): (View<'_>, View<'_>)) -> Option<(Cow<'static, str>, Value
 ///
 /// Optimal string alignment distance, at most a third of the word's length.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(word, &mut known.into_iter())
+}
+
+fn nearest<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.len() / 3).max(1);
     known
-        .into_iter()
         .map(|candidate| (distance(word.as_bytes(), candidate.as_bytes()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

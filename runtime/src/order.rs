@@ -3,11 +3,18 @@
 
 /// Sorts items by a name of theirs; equal ones keep their order.
 pub(crate) fn by_name<T>(items: &mut Vec<T>, name: impl Fn(&T) -> &[u8]) {
-    let mut order: Vec<(&[u8], usize)> = items.iter().map(name).zip(0..).collect();
-    order.sort_unstable();
-    let order: Vec<usize> = order.into_iter().map(|(_, at)| at).collect();
+    let order = order(&mut items.iter().map(name));
     let mut slots: Vec<Option<T>> = std::mem::take(items).into_iter().map(Some).collect();
-    items.extend(order.into_iter().filter_map(|at| slots[at].take()));
+    for at in order {
+        items.extend(slots[at].take());
+    }
+}
+
+/// Which place comes first, which second, ...
+fn order(names: &mut dyn Iterator<Item = &[u8]>) -> Vec<usize> {
+    let mut order: Vec<(&[u8], usize)> = names.zip(0..).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, at)| at).collect()
 }
 
 #[cfg(test)]
