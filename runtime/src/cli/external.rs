@@ -1,11 +1,12 @@
 //! `assay-<name>`: commands that are programs of their own, as git and cargo have them.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CString, OsString};
+use std::io;
+use std::iter;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::ptr;
 
 use assay::Error;
 
@@ -19,11 +20,30 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> Result<u8, Error> {
     let Some(program) = find(&format!("assay-{name}")) else {
         return Err(missing(name, &arguments));
     };
-    let error = Command::new(&program).args(arguments).exec();
+    let error = become_program(&program, arguments);
     Err(Error::new(
         "io",
         format!("cannot start {}: {error}", program.display()),
     ))
+}
+
+/// Not `Command`, whose children, pipes and environments are 28 KB that nothing else here needs.
+#[allow(unsafe_code)]
+fn become_program(program: &Path, arguments: Vec<OsString>) -> io::Error {
+    let words: Result<Vec<CString>, _> = iter::once(program.into())
+        .chain(arguments)
+        .map(|word: OsString| CString::new(word.into_vec()))
+        .collect();
+    match words {
+        Err(error) => error.into(),
+        Ok(words) => {
+            let mut list: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
+            list.push(ptr::null());
+            // SAFETY: C strings that `words` keeps, and a null after them.
+            unsafe { libc::execvp(list[0], list.as_ptr()) };
+            io::Error::last_os_error()
+        }
+    }
 }
 
 fn missing(name: &str, arguments: &[OsString]) -> Error {
