@@ -1,13 +1,19 @@
 //! The runtime's error record: what a script, a plugin or the set-up of a VM failed with.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use assay_plugin::Value;
 
 /// A failure, with what is known about it.
+// Boxed: results are moved at every `?`, and these facts are 144 bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Error(Box<Facts>);
+
+/// What is known about a failure.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Error {
+pub struct Facts {
     /// A stable word to branch on: `timeout`, `connect`, `syntax`, ...
     pub kind: String,
     /// One readable line; for builtins it begins with the function's name.
@@ -25,11 +31,11 @@ pub struct Error {
 impl Error {
     /// An error of a kind.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Facts {
             kind: kind.into(),
             message: message.into(),
-            ..Self::default()
-        }
+            ..Facts::default()
+        }))
     }
 
     /// Adds a hint.
@@ -57,10 +63,7 @@ impl Error {
     }
 
     pub(crate) fn from_fields(fields: Vec<(&'static str, Value)>) -> Self {
-        let mut error = Self {
-            kind: "error".into(),
-            ..Self::default()
-        };
+        let mut error = Self::new("error", "");
         for (name, value) in fields {
             let text = || match &value {
                 Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -86,13 +89,27 @@ impl Error {
 
 impl From<assay_plugin::Error> for Error {
     fn from(error: assay_plugin::Error) -> Self {
-        Self {
+        Self(Box::new(Facts {
             kind: error.kind().into(),
             message: error.message().into(),
             hint: error.hint_text().map(Into::into),
             traceback: error.traceback().map(Into::into),
-            ..Self::default()
-        }
+            ..Facts::default()
+        }))
+    }
+}
+
+impl Deref for Error {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.0
     }
 }
 

@@ -34,6 +34,6 @@ pub mod policy;
 mod vm;
 
 pub use assay_plugin::Value;
-pub use error::Error;
+pub use error::{Error, Facts};
 pub use policy::Policy;
 pub use vm::{Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};

@@ -336,12 +336,13 @@ impl Vm {
             // Whatever the script made of it, this is why it ended.
             reason => result
                 .and(Err(errors::stopped(&shared, reason).into()))
-                .map_err(|error| match error.kind.as_str() {
+                .map_err(|mut error| match error.kind.as_str() {
                     "timeout" | "interrupted" | "exit" | "instructions" => error,
-                    _ => Error {
-                        traceback: error.traceback,
-                        ..errors::stopped(&shared, reason).into()
-                    },
+                    _ => {
+                        let mut stopped = Error::from(errors::stopped(&shared, reason));
+                        stopped.traceback = error.traceback.take();
+                        stopped
+                    }
                 }),
         }
     }

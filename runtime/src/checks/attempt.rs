@@ -445,7 +445,7 @@ fn script(
         format!("cannot read {}: {what}", file.display())
     })?;
     let (timeout, sandboxed) = (config.timeout, config.policy.is_sandboxed());
-    let plain = |error: Error| error.message;
+    let plain = |error: Error| error.to_string();
     let vm = Vm::new(config).map_err(plain)?;
     vm.set_args(file.as_os_str().as_encoded_bytes(), &[])
         .map_err(plain)?;

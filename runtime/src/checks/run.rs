@@ -97,10 +97,10 @@ impl Run {
         if self.plan.checks.iter().any(|check| needs_http(&check.kind)) {
             // Loads the plugin. Where it fails, no line of a script is to blame.
             let loaded = self.vm.run("=checks", b"local request = http.request");
-            loaded.await.map_err(|error| Error {
-                source: None,
-                traceback: None,
-                ..error
+            loaded.await.map_err(|mut error| {
+                error.source = None;
+                error.traceback = None;
+                error
             })?;
         }
         let tools = Tools {

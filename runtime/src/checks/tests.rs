@@ -31,7 +31,7 @@ fn mistakes(text: &str) -> Vec<String> {
         .into_iter()
         .map(|error| {
             let message = error.message.strip_prefix("c.yaml:").unwrap().to_owned();
-            match error.hint {
+            match &error.hint {
                 Some(hint) => format!("{message} | {hint}"),
                 None => message,
             }

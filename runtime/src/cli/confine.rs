@@ -144,7 +144,7 @@ fn policy_file(path: &std::path::Path) -> Result<Confinement, Error> {
     let shown = path.display();
     let text = fs_err::read_to_string(path).map_err(|error| usage(format!("--policy: {error}")))?;
     let wrong = |at: &dyn std::fmt::Display, what: String| usage(format!("{shown}{at}: {what}"));
-    let pairs = assay::policy::read(&text).map_err(|error| wrong(&"", error.message))?;
+    let pairs = assay::policy::read(&text).map_err(|error| wrong(&"", error.to_string()))?;
     let mut policy = Confinement::default();
     for pair in pairs {
         let at = format!(":{}:{}", pair.line, pair.column);

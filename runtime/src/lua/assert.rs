@@ -401,7 +401,7 @@ unsafe fn matches_error(frame: &Frame<'_>) -> Result<(), Error> {
     unsafe {
         let state = frame.state;
         let message = match errors::read(state, frame.vm, 3) {
-            errors::Raised::Record(fields) => crate::Error::from_fields(fields).message,
+            errors::Raised::Record(fields) => crate::Error::from_fields(fields).to_string(),
             errors::Raised::Message(message) => message,
         };
         frame.push_bytes(message.as_bytes())?;

@@ -267,7 +267,7 @@ unsafe extern "C" fn start(vm: *const VmHdr, count: u32, ret: *mut Ret) -> i32 {
             ..vm.worker
         };
         if let Err(error) = start(worker) {
-            return fail(ret, Error::new("workers", error.message));
+            return fail(ret, Error::new("workers", error.to_string()));
         }
         started.set(worker.index);
     }

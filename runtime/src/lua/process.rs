@@ -181,7 +181,7 @@ unsafe fn log(frame: &Frame<'_>, level: u32) -> Result<c_int, Error> {
         let message = match ffi::lua_type(frame.state, 1) {
             ffi::LUA_TNONE => String::new(),
             ffi::LUA_TTABLE => match errors::read(frame.state, frame.vm, 1) {
-                errors::Raised::Record(fields) => crate::Error::from_fields(fields).message,
+                errors::Raised::Record(fields) => crate::Error::from_fields(fields).to_string(),
                 errors::Raised::Message(message) => message
                     .strip_prefix("error value: ")
                     .map_or(message.clone(), Into::into),

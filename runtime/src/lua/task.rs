@@ -299,9 +299,10 @@ pub(crate) unsafe fn raised(state: *mut lua_State, vm: &Vm) -> crate::Error {
             errors::Raised::Message(message) => crate::Error::new("error", message),
         };
         ffi::lua_pop(main, 1);
-        error.message = errors::with_full_names(state, error.message);
+        error.message = errors::with_full_names(state, std::mem::take(&mut error.message));
         error.source = error
             .source
+            .take()
             .map(|source| errors::with_full_names(state, source));
         error.with_traceback(traceback)
     }

@@ -272,12 +272,12 @@ unsafe fn realize(state: *mut lua_State, function: Option<&CStr>) -> bool {
             Err(error) => {
                 let mut failed = match (error.kind.as_str(), function) {
                     ("not_installed", Some(function)) => assay_plugin::Error::new(
-                        error.kind,
+                        error.kind.clone(),
                         format!("{name}.{}: {}", function.to_string_lossy(), error.message),
                     ),
-                    _ => assay_plugin::Error::new(error.kind, error.message),
+                    _ => assay_plugin::Error::new(error.kind.clone(), error.to_string()),
                 };
-                if let Some(hint) = error.hint {
+                if let Some(hint) = &error.hint {
                     failed = failed.hint(hint);
                 }
                 errors::push(state, vm, &failed, None);
