@@ -4,7 +4,7 @@
 //! Not here: sockets, packages, any knowledge of the systems that libraries talk to.
 //!
 //! # Layout
-//! - [`Vm`], [`Config`]: making a VM and running scripts in it.
+//! - [`Vm`], [`Config`]: making a VM and running scripts in it; [`EventLoop`], for hosts without one.
 //! - `builtins`: the core families, written with the plugin kit.
 //! - `lua`: the VM from the inside: bridge, coroutines, and the builtins that need the Lua stack.
 //! - [`plugins`]: finding, checking and loading `.so` files.
@@ -16,9 +16,8 @@
 //!
 //! # Example
 //! ```
-//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! let vm = assay::Vm::new(assay::Config::default())?;
-//! let value = runtime.block_on(vm.eval("=example", b"return json.encode({ok = true})"))?;
+//! let value = assay::EventLoop::new()?.block_on(vm.eval("=example", b"return json.encode({ok = true})"))?;
 //! assert_eq!(value.as_str(), Some(r#"{"ok":true}"#));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -26,6 +25,7 @@
 mod builtins;
 pub mod checks;
 mod error;
+mod event_loop;
 pub mod log;
 mod lua;
 mod order;
@@ -35,5 +35,6 @@ mod vm;
 
 pub use assay_plugin::Value;
 pub use error::{Error, Facts};
+pub use event_loop::EventLoop;
 pub use policy::Policy;
 pub use vm::{Config, Output, StartWorker, StopHandle, Stopped, Vm, Worker, display_size};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use assay_plugin::{Func, Value};
 
 use super::{Check, HttpExpectations, Kind, Matcher, Secrets, text};
-use crate::{Config, Error, StopHandle, Stopped, Vm};
+use crate::{Config, Error, EventLoop, StopHandle, Stopped, Vm};
 
 /// Why an attempt failed.
 pub(super) struct Failed {
@@ -454,10 +454,7 @@ fn script(
     for (name, value) in environment {
         vm.set_env(name.as_bytes(), value.as_bytes());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot set up the event loop: {error}"))?;
+    let event_loop = EventLoop::new().map_err(plain)?;
     {
         let mut shared = lock(shared);
         if shared.is_cancelled {
@@ -465,7 +462,7 @@ fn script(
         }
         shared.stop = Some(vm.stop_handle());
     }
-    let result = runtime.block_on(vm.run(&format!("@{}", file.display()), &source));
+    let result = event_loop.block_on(vm.run(&format!("@{}", file.display()), &source));
     let stopped = vm.stopped();
     // Closed before the event loop that its tasks are registered with goes.
     drop(vm);

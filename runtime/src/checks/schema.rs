@@ -172,10 +172,7 @@ fn schema() -> String {
     );
     // Our own JSON lays it out.
     let source = format!("return json.encode(json.parse([==[{compact}]==]), {{pretty = true}})");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = crate::EventLoop::new().unwrap();
     let vm = crate::Vm::new(crate::Config::default()).unwrap();
     let value = runtime
         .block_on(vm.eval("=schema", source.as_bytes()))

@@ -208,7 +208,7 @@ mod tests {
                     table.sort(keys) return table.concat(keys, ' ')";
         let script = format!("local SCHEMA = [==[{schema}]==] {keys}");
         let vm = Vm::new(Config::default()).unwrap();
-        let found = super::super::run::event_loop()
+        let found = assay::EventLoop::new()
             .unwrap()
             .block_on(vm.eval("=keys", script.as_bytes()));
         let Ok(Value::Bytes(found)) = found else {

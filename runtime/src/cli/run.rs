@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay::{Config, Error, Stopped, Vm};
+use assay::{Config, Error, EventLoop, Stopped, Vm};
 use assay_plugin::abi::level;
 use assay_plugin::did_you_mean;
 
@@ -44,14 +44,14 @@ pub fn run(options: Run) -> Result<u8, Error> {
     workers.attach(&mut config, &job);
     let vm = job.vm(config)?;
     workers.lead(vm.stop_handle());
-    let runtime = event_loop()?;
+    let event_loop = EventLoop::new()?;
     let grace = env::shutdown_timeout()?;
     let signals = signals::watch(vm.stop_handle(), grace)?;
     if let Some(timeout) = timeout {
         signals::give_up_after(timeout);
     }
 
-    let result = runtime.block_on(signals.beside(job.run(&vm), || workers.shutdown(grace)));
+    let result = event_loop.block_on(signals.beside(job.run(&vm), || workers.shutdown(grace)));
     let stopped = vm.stopped();
     // Files that the script left open are written out, its finalizers run.
     drop(vm);
@@ -65,17 +65,6 @@ pub fn run(options: Run) -> Result<u8, Error> {
         }
         None => code,
     })
-}
-
-/// One thread's reactor and timers.
-///
-/// # Errors
-/// For lack of descriptors.
-pub fn event_loop() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))
 }
 
 /// A script and its arguments, for any number of VMs.
@@ -102,7 +91,7 @@ impl Job {
 
     /// Runs it beside the first VM. The exit code, unless it just ended or was told to.
     pub fn run_worker(&self, vm: Vm) -> Option<u8> {
-        let result = event_loop().and_then(|runtime| runtime.block_on(self.run(&vm)));
+        let result = EventLoop::new().and_then(|event_loop| event_loop.block_on(self.run(&vm)));
         let stopped = vm.stopped();
         if result.is_ok() && stopped.is_none() || stopped == Some(Stopped::Interrupted) {
             return None;

@@ -355,10 +355,7 @@ mod tests {
     }
 
     fn in_vm(script: &str) -> BTreeSet<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = assay::EventLoop::new().unwrap();
         let vm = assay::Vm::new(assay::Config::default()).unwrap();
         let found = runtime
             .block_on(vm.eval("=test", script.as_bytes()))

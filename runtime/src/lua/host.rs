@@ -409,10 +409,7 @@ mod tests {
     use pool::{FAMILY, SEEN};
 
     fn run(config: Config) -> Result<i64, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = crate::EventLoop::new().unwrap();
         let vm = Vm::new(config)?;
         let script = b"pool.start(2) return pool.start(3)";
         let value = runtime.block_on(vm.eval("=script", script))?;

@@ -653,10 +653,7 @@ mod tests {
     const SCRIPT: &str = include_str!("../../tests/lua/stoppable.lua");
 
     fn answers(seed: u64, timeout: Option<Duration>) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = crate::EventLoop::new().unwrap();
         let vm = Vm::new(Config {
             timeout,
             ..Config::default()

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay::checks::{Plan, Run};
-use assay::{Config, Error, Policy};
+use assay::{Config, Error, EventLoop, Policy};
 
 use super::confine::Confinement;
 use super::report::Report;
-use super::run::{event_loop, unreadable};
+use super::run::unreadable;
 use super::setting::Setting;
 use super::{env, exit, signals, terminal};
 use live::Live;
@@ -89,7 +89,7 @@ pub fn run(options: Options) -> Result<u8, Error> {
     terminal::keep_stdout()?;
     let is_human = options.format == Format::Human;
     let run = Run::new(plan, config)?;
-    let runtime = event_loop()?;
+    let event_loop = EventLoop::new()?;
     let signals = signals::watch(run.stop_handle(), Duration::ZERO)?;
     let progress = Arc::clone(&live);
     let checks = run.run(move |event| {
@@ -97,7 +97,7 @@ pub fn run(options: Options) -> Result<u8, Error> {
             progress.show(event);
         }
     });
-    let ended = runtime.block_on(signals.beside(checks, || {}));
+    let ended = event_loop.block_on(signals.beside(checks, || {}));
     drop(run);
     let results = ended?;
 

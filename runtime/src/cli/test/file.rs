@@ -5,9 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use assay::{Error, Vm};
+use assay::{Error, EventLoop, Vm};
 use assay_plugin::Func;
-use tokio::runtime::Runtime;
 
 use super::Options;
 use super::suite::{self, Item, Suite};
@@ -56,13 +55,10 @@ pub fn run(path: &Path, options: &Options) -> std::result::Result<Result, Error>
     };
     let output = Output::default();
     let vm = make_vm(path, folder, options, &output)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::new("io", format!("cannot set up the event loop: {error}")))?;
+    let event_loop = EventLoop::new()?;
     let mut run = Run {
         vm,
-        runtime,
+        event_loop,
         options,
         output,
         tests: Vec::new(),
@@ -138,7 +134,7 @@ impl Output {
 struct Run<'a> {
     // Closed before the event loop that its tasks are registered with goes.
     vm: Vm,
-    runtime: Runtime,
+    event_loop: EventLoop,
     options: &'a Options,
     output: Output,
     tests: Vec<Outcome>,
@@ -178,7 +174,7 @@ impl Run<'_> {
         }
         // Boxed: one instance of what runs it, instead of one for each step.
         let future: Pin<Box<dyn Future<Output = assay_plugin::Result<()>>>> = Box::pin(future);
-        Ok(self.runtime.block_on(self.vm.run_until(future))??)
+        Ok(self.event_loop.block_on(self.vm.run_until(future))??)
     }
 
     fn hooks(&self, hooks: Vec<Func>) -> std::result::Result<(), Error> {
