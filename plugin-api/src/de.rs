@@ -28,8 +28,12 @@ pub fn from_view<T: DeserializeOwned>(view: View<'_>) -> Result<T, Error> {
     .map_err(Failure::into_error)
 }
 
+// Boxed: serde's derived code moves it at every `?`.
 #[derive(Debug)]
-struct Failure {
+struct Failure(Box<Mismatch>);
+
+#[derive(Debug)]
+struct Mismatch {
     path: Vec<String>,
     message: String,
     hint: Option<String>,
@@ -37,25 +41,25 @@ struct Failure {
 
 impl Failure {
     fn new(message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Mismatch {
             path: Vec::new(),
             message: message.into(),
             hint: None,
-        }
+        }))
     }
 
     fn inside(mut self, key: impl Into<String>) -> Self {
-        self.path.push(key.into());
+        self.0.path.push(key.into());
         self
     }
 
     fn into_error(self) -> Error {
-        let path: Vec<_> = self.path.into_iter().rev().collect();
-        let mut error = Error::argument(self.message);
+        let path: Vec<_> = self.0.path.into_iter().rev().collect();
+        let mut error = Error::argument(self.0.message);
         if !path.is_empty() {
             error = error.context(format_args!("option `{}`", path.join(".")));
         }
-        match self.hint {
+        match self.0.hint {
             Some(hint) => error.hint(hint),
             None => error,
         }
@@ -64,7 +68,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -80,10 +84,9 @@ impl de::Error for Failure {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("options are {}", list(expected)),
         };
-        Self {
-            hint: Some(hint),
-            ..Self::new(format!("unknown option `{field}`"))
-        }
+        let mut failure = Self::new(format!("unknown option `{field}`"));
+        failure.0.hint = Some(hint);
+        failure
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
