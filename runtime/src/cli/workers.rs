@@ -2,8 +2,7 @@
 //!
 //! The first VM leads: when it ends, they end. One that fails ends the others and gives the exit code.
 
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use assay::{Config, Error, StopHandle, Worker};
@@ -24,8 +23,7 @@ struct State {
 
 struct Running {
     stop: StopHandle,
-    /// Closed when the thread is done.
-    done: Receiver<()>,
+    thread: Arc<Thread>,
 }
 
 impl Workers {
@@ -46,29 +44,30 @@ impl Workers {
         config.worker = Some(worker);
         // The first one's ends them all.
         config.timeout = None;
-        let (made, vm) = mpsc::channel();
-        let (busy, done) = mpsc::channel::<()>();
+        let thread = Arc::new(Thread::default());
+        let ended = Ended(Arc::clone(&thread));
         let this = self.clone();
         // As much stack as the main thread has: the same scripts run here.
         std::thread::Builder::new()
             .name(format!("assay-worker-{}", worker.index))
             .stack_size(8 << 20)
             .spawn(move || {
-                let _busy = busy;
+                let ended = ended;
                 let vm = match job.vm(config) {
                     Ok(vm) => vm,
-                    Err(error) => return drop(made.send(Err(error))),
+                    Err(error) => {
+                        return ended.0.update(|progress| progress.made = Some(Err(error)));
+                    }
                 };
-                let _ = made.send(Ok(vm.stop_handle()));
+                let stop = vm.stop_handle();
+                ended.0.update(|progress| progress.made = Some(Ok(stop)));
                 if let Some(code) = job.run_worker(vm) {
                     this.end(code);
                 }
             })
             .map_err(|error| Error::new("workers", format!("cannot start a thread: {error}")))?;
-        let stop = vm
-            .recv()
-            .unwrap_or_else(|_| Err(Error::new("workers", "a worker's thread ended at once")))?;
-        self.state().running.push(Running { stop, done });
+        let stop = thread.made()?;
+        self.state().running.push(Running { stop, thread });
         Ok(())
     }
 
@@ -95,7 +94,7 @@ impl Workers {
         let wait = |until: Instant| {
             for worker in &running {
                 let left = until.saturating_duration_since(Instant::now());
-                let _ = worker.done.recv_timeout(left);
+                worker.thread.wait_for_end(left);
             }
         };
         if let Some(grace) = grace {
@@ -110,5 +109,55 @@ impl Workers {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of a worker's thread. Not two channels, each for one message: std's are 18 KB.
+#[derive(Default)]
+struct Thread {
+    progress: Mutex<Progress>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Its VM, or why there is none.
+    made: Option<Result<StopHandle, Error>>,
+    has_ended: bool,
+}
+
+impl Thread {
+    fn update(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress());
+        self.changed.notify_all();
+    }
+
+    /// Waits for the VM.
+    fn made(&self) -> Result<StopHandle, Error> {
+        let waits = |progress: &mut Progress| progress.made.is_none() && !progress.has_ended;
+        let progress = self.changed.wait_while(self.progress(), waits);
+        let made = progress.unwrap_or_else(PoisonError::into_inner).made.take();
+        made.unwrap_or_else(|| Err(Error::new("workers", "a worker's thread ended at once")))
+    }
+
+    fn wait_for_end(&self, limit: Duration) {
+        let runs = |progress: &mut Progress| !progress.has_ended;
+        let waited = self
+            .changed
+            .wait_timeout_while(self.progress(), limit, runs);
+        drop(waited);
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Dropped with the thread, also when it panics.
+struct Ended(Arc<Thread>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.update(|progress| progress.has_ended = true);
     }
 }
