@@ -27,7 +27,7 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> Result<u8, Error> {
     ))
 }
 
-/// Not `Command`, whose children, pipes and environments are 28 KB that nothing else here needs.
+/// Not `Command`, whose children, pipes and environments are 17 KB that nothing else here needs.
 #[allow(unsafe_code)]
 fn become_program(program: &Path, arguments: Vec<OsString>) -> io::Error {
     let words: Result<Vec<CString>, _> = iter::once(program.into())
