@@ -1,4 +1,4 @@
-//! Functions with the same code become one, where the linker can do that: 13 KB of the executable.
+//! Functions with the same code become one, where the linker can do that: 14 KB of the executable.
 //! Nothing compares addresses of functions; those of statics stay apart.
 
 use std::env;
