@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::abi::{Val, ValU, tag};
+use crate::abi::{Val, tag};
 use crate::object::AnyObject;
-use crate::value::{Arena, IntoVal, Kind, Value, View};
+use crate::value::{Arena, IntoVal, Kind, Value, View, table};
 
 /// A result whose error becomes a Lua error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -133,37 +133,31 @@ impl Error {
 unsafe impl IntoVal for Error {
     fn to_val(&self, arena: &mut Arena) -> Result<Val> {
         let record = &*self.0;
-        let mut pairs = Vec::with_capacity(12);
-        let mut put = |arena: &mut Arena, key: &str, value: &dyn IntoVal| -> Result<()> {
-            pairs.push(key.to_val(arena)?);
-            pairs.push(value.to_val(arena)?);
+        let pairs = arena.table(|arena| {
+            let mut put = |key: &str, value: &dyn IntoVal| -> Result<()> {
+                arena.put(key)?;
+                arena.put(value)
+            };
+            put("kind", &&*record.kind)?;
+            put("message", &&*record.message)?;
+            if let Some(hint) = &record.hint {
+                put("hint", hint)?;
+            }
+            if let Some(status) = &record.status {
+                put("status", status)?;
+            }
+            if let Some(traceback) = &record.traceback {
+                put("traceback", traceback)?;
+            }
+            if let Some(origin) = &record.origin {
+                put("value", origin)?;
+            }
+            for (name, value) in &record.more {
+                put(name, value)?;
+            }
             Ok(())
-        };
-        put(arena, "kind", &&*record.kind)?;
-        put(arena, "message", &&*record.message)?;
-        if let Some(hint) = &record.hint {
-            put(arena, "hint", hint)?;
-        }
-        if let Some(status) = &record.status {
-            put(arena, "status", status)?;
-        }
-        if let Some(traceback) = &record.traceback {
-            put(arena, "traceback", traceback)?;
-        }
-        if let Some(origin) = &record.origin {
-            put(arena, "value", origin)?;
-        }
-        for (name, value) in &record.more {
-            put(arena, name, value)?;
-        }
-        let len = (pairs.len() / 2) as u32;
-        Ok(Val {
-            tag: tag::ERROR,
-            len,
-            u: ValU {
-                l: arena.values(pairs),
-            },
-        })
+        })?;
+        Ok(table(tag::ERROR, pairs))
     }
 }
 

@@ -220,16 +220,19 @@ unsafe impl IntoVal for Func {
 /// Arguments of a call: a tuple.
 pub trait IntoArgs {
     #[doc(hidden)]
-    fn to_vals(&self, arena: &mut Arena) -> Result<Vec<Val>>;
+    fn to_vals<'a>(&self, arena: &'a mut Arena) -> Result<&'a [Val]>;
 }
 
 macro_rules! into_args {
     ($($name:ident),*) => {
         impl<$($name: IntoVal),*> IntoArgs for ($($name,)*) {
             #[allow(non_snake_case, unused_variables)]
-            fn to_vals(&self, arena: &mut Arena) -> Result<Vec<Val>> {
+            fn to_vals<'a>(&self, arena: &'a mut Arena) -> Result<&'a [Val]> {
                 let ($($name,)*) = self;
-                Ok(vec![$($name.to_val(arena)?),*])
+                arena.table(|arena| {
+                    $(arena.put($name)?;)*
+                    Ok(())
+                })
             }
         }
     };
@@ -245,7 +248,7 @@ into_args!(A, B, C, D, E, F, G);
 into_args!(A, B, C, D, E, F, G, H);
 
 impl IntoArgs for Vec<crate::value::Value> {
-    fn to_vals(&self, arena: &mut Arena) -> Result<Vec<Val>> {
-        self.iter().map(|value| value.to_val(arena)).collect()
+    fn to_vals<'a>(&self, arena: &'a mut Arena) -> Result<&'a [Val]> {
+        arena.table(|arena| self.iter().try_for_each(|value| arena.put(value)))
     }
 }

@@ -73,7 +73,9 @@ pub use func::{Func, FuncCall, IntoArgs};
 pub use host::{Cx, Worker};
 pub use object::{AnyObject, Class, Object, Ref};
 pub use ser::Ser;
-pub use value::{Arena, Buf, Bytes, IntoVal, Items, Kind, MAX_DEPTH, Pairs, Record, Value, View};
+pub use value::{
+    Arena, Buf, Bytes, IntoVal, Items, Kind, Lent, MAX_DEPTH, Pairs, Record, Value, View,
+};
 
 #[doc(hidden)]
 pub use call::{call_async as __call_async, call_sync as __call_sync};

@@ -2,9 +2,9 @@
 
 use serde::ser::{self, Serialize, Serializer};
 
-use crate::abi::{Val, ValU, tag};
+use crate::abi::{Val, tag};
 use crate::error::{Error, Result};
-use crate::value::{Arena, IntoVal};
+use crate::value::{Arena, IntoVal, table};
 
 /// A serde value as a result: structs and maps become tables, `None` and `()` nil.
 pub struct Ser<T>(pub T);
@@ -131,13 +131,13 @@ impl<'a> Serializer for ToVal<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<Val, Failure> {
-        let mut compound = Compound::new(self.arena, tag::MAP, Some(1), None);
+        let mut compound = Compound::new(self.arena, tag::MAP, None);
         ser::SerializeStruct::serialize_field(&mut compound, variant, value)?;
         compound.finish()
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Compound<'a>, Failure> {
-        Ok(Compound::new(self.arena, tag::LIST, len, None))
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'a>, Failure> {
+        Ok(Compound::new(self.arena, tag::LIST, None))
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Compound<'a>, Failure> {
@@ -153,23 +153,13 @@ impl<'a> Serializer for ToVal<'a> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        len: usize,
+        _: usize,
     ) -> Result<Compound<'a>, Failure> {
-        Ok(Compound::new(
-            self.arena,
-            tag::LIST,
-            Some(len),
-            Some(variant),
-        ))
+        Ok(Compound::new(self.arena, tag::LIST, Some(variant)))
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Compound<'a>, Failure> {
-        Ok(Compound::new(
-            self.arena,
-            tag::MAP,
-            len.map(|len| 2 * len),
-            None,
-        ))
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'a>, Failure> {
+        Ok(Compound::new(self.arena, tag::MAP, None))
     }
 
     fn serialize_struct(self, _: &'static str, len: usize) -> Result<Compound<'a>, Failure> {
@@ -181,74 +171,43 @@ impl<'a> Serializer for ToVal<'a> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        len: usize,
+        _: usize,
     ) -> Result<Compound<'a>, Failure> {
-        Ok(Compound::new(
-            self.arena,
-            tag::MAP,
-            Some(2 * len),
-            Some(variant),
-        ))
+        Ok(Compound::new(self.arena, tag::MAP, Some(variant)))
     }
 }
 
 struct Compound<'a> {
     arena: &'a mut Arena,
     tag: u32,
-    values: Vec<Val>,
+    start: usize,
     /// The variant that the finished value is wrapped in.
     variant: Option<&'static str>,
 }
 
 impl<'a> Compound<'a> {
-    fn new(
-        arena: &'a mut Arena,
-        tag: u32,
-        len: Option<usize>,
-        variant: Option<&'static str>,
-    ) -> Self {
-        // A hint only: a wrong one must not allocate at will.
-        let values = Vec::with_capacity(len.unwrap_or(0).min(4096));
+    fn new(arena: &'a mut Arena, tag: u32, variant: Option<&'static str>) -> Self {
         Self {
+            start: arena.start(),
             arena,
             tag,
-            values,
             variant,
         }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        let val = self
-            .arena
-            .nested(|arena| value.serialize(ToVal { arena }).map_err(|f| f.0))?;
-        self.values.push(val);
-        Ok(())
+        Ok(self.arena.nested(|arena| arena.put(&Ser(value)))?)
     }
 
     fn finish(self) -> Result<Val, Failure> {
-        let len = if self.tag == tag::LIST {
-            self.values.len()
-        } else {
-            self.values.len() / 2
-        };
-        let val = Val {
-            tag: self.tag,
-            len: len as u32,
-            u: ValU {
-                l: self.arena.values(self.values),
-            },
-        };
+        let val = table(self.tag, self.arena.close(self.start));
         let Some(variant) = self.variant else {
             return Ok(val);
         };
-        let pair = vec![variant.to_val(self.arena)?, val];
-        Ok(Val {
-            tag: tag::MAP,
-            len: 1,
-            u: ValU {
-                l: self.arena.values(pair),
-            },
-        })
+        let start = self.arena.start();
+        self.arena.put(variant)?;
+        self.arena.push(val);
+        Ok(table(tag::MAP, self.arena.close(start)))
     }
 }
 
@@ -279,7 +238,7 @@ macro_rules! structure {
             type Ok = Val;
             type Error = Failure;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Failure> {
-                self.values.push(key.to_val(self.arena)?);
+                self.arena.put(key)?;
                 self.push(value)
             }
             fn end(self) -> Result<Val, Failure> {

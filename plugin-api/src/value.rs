@@ -1,5 +1,6 @@
 //! Values: views of what the other side lent, owned copies, and what goes back.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use crate::abi::{BufHdr, BufVt, FuncHdr, ObjHdr, Record as RawRecord, Val, ValU, tag};
@@ -318,7 +319,10 @@ impl From<&str> for Value {
 /// Where the parts of a value live until the other side has copied it.
 #[derive(Default)]
 pub struct Arena {
-    values: Vec<Vec<Val>>,
+    /// Values of tables that are being filled, the innermost last.
+    open: Vec<Val>,
+    /// Values of whole tables. A chunk never grows beyond its capacity, so what points into it stays.
+    tables: Vec<Vec<Val>>,
     bytes: Vec<Vec<u8>>,
     // Boxed, since values point to them.
     #[expect(clippy::vec_box)]
@@ -331,9 +335,51 @@ pub struct Arena {
 impl Arena {
     /// For hosts: keeps an array until the arena ends.
     pub fn values(&mut self, values: Vec<Val>) -> *const Val {
-        let ptr = values.as_ptr();
-        self.values.push(values);
-        ptr
+        let start = self.open.len();
+        self.open.extend(values);
+        self.close(start).as_ptr()
+    }
+
+    /// The array of what `fill` [puts](Self::put).
+    pub(crate) fn table(&mut self, fill: impl FnOnce(&mut Self) -> Result<()>) -> Result<&[Val]> {
+        let start = self.open.len();
+        if let Err(error) = fill(self) {
+            self.open.truncate(start);
+            return Err(error);
+        }
+        Ok(self.close(start))
+    }
+
+    /// Adds to the table that is being filled.
+    pub(crate) fn put(&mut self, value: &(impl IntoVal + ?Sized)) -> Result<()> {
+        let val = value.to_val(self)?;
+        self.push(val);
+        Ok(())
+    }
+
+    /// As [`put`](Self::put), of what the arena keeps already.
+    pub(crate) fn push(&mut self, val: Val) {
+        self.open.push(val);
+    }
+
+    /// Begins a table, to be [closed](Self::close).
+    pub(crate) fn start(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Moves a table from the open values to the whole ones.
+    pub(crate) fn close(&mut self, start: usize) -> &[Val] {
+        let len = self.open.len() - start;
+        let room = |chunk: &Vec<Val>| chunk.capacity() - chunk.len() >= len;
+        if !self.tables.last().is_some_and(room) {
+            // The first is enough for most results.
+            let room = if self.tables.is_empty() { 64 } else { 512 };
+            self.tables.push(Vec::with_capacity(len.max(room)));
+        }
+        let chunk = self.tables.last_mut().expect("just made sure of");
+        let at = chunk.len();
+        chunk.extend(self.open.drain(start..));
+        &chunk[at..]
     }
 
     /// Copies a text that would not live long enough.
@@ -378,7 +424,11 @@ impl Arena {
             ));
         }
         self.depth += 1;
+        let start = self.open.len();
         let result = f(self);
+        if result.is_err() {
+            self.open.truncate(start);
+        }
         self.depth -= 1;
         result
     }
@@ -461,6 +511,7 @@ into_val! {
     [u8]: |s, _a| lend(s);
     Vec<u8>: |s, _a| lend(s);
     Bytes: |s, _a| lend(&s.0);
+    Cow<'_, [u8]>: |s, _a| lend(s);
     Value: |s, a| match s {
         Value::Nil => Ok(Val::NIL),
         Value::Null => Ok(Val::NULL),
@@ -469,7 +520,7 @@ into_val! {
         Value::Float(float) => float.to_val(a),
         Value::Bytes(bytes) => lend(bytes),
         Value::List(items) => items.to_val(a),
-        Value::Map(pairs) => map(pairs.iter().map(|(k, v)| (k, v)), a),
+        Value::Map(pairs) => pairs.to_val(a),
         Value::Object(object) => object.to_val(a),
         Value::Func(func) => func.to_val(a),
         Value::Buf(buf) => buf.to_val(a),
@@ -483,24 +534,32 @@ fn int(value: u64) -> Result<Val> {
 }
 
 fn map<'a, K: IntoVal + 'a, V: IntoVal + ?Sized + 'a>(
-    pairs: impl ExactSizeIterator<Item = (&'a K, &'a V)>,
+    pairs: impl Iterator<Item = (&'a K, &'a V)>,
     arena: &mut Arena,
 ) -> Result<Val> {
     arena.nested(|arena| {
-        let len = pairs.len();
-        let mut values = Vec::with_capacity(2 * len);
-        for (key, value) in pairs {
-            values.push(key.to_val(arena)?);
-            values.push(value.to_val(arena)?);
-        }
-        Ok(Val {
-            tag: tag::MAP,
-            len: len as u32,
-            u: ValU {
-                l: arena.values(values),
-            },
-        })
+        let values = arena.table(|arena| {
+            for (key, value) in pairs {
+                arena.put(key)?;
+                arena.put(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(table(tag::MAP, values))
     })
+}
+
+/// A table of a kind: items, or keys and values in turn.
+pub(crate) fn table(kind: u32, values: &[Val]) -> Val {
+    let len = match kind {
+        tag::LIST => values.len(),
+        _ => values.len() / 2,
+    };
+    Val {
+        tag: kind,
+        len: len as u32,
+        u: ValU { l: values.as_ptr() },
+    }
 }
 
 // SAFETY: as the item's.
@@ -522,18 +581,16 @@ unsafe impl<T: IntoVal> IntoVal for Option<T> {
 unsafe impl<T: IntoVal> IntoVal for Vec<T> {
     fn to_val(&self, arena: &mut Arena) -> Result<Val> {
         arena.nested(|arena| {
-            let values = self
-                .iter()
-                .map(|item| item.to_val(arena))
-                .collect::<Result<Vec<_>>>()?;
-            Ok(Val {
-                tag: tag::LIST,
-                len: values.len() as u32,
-                u: ValU {
-                    l: arena.values(values),
-                },
-            })
+            let items = arena.table(|arena| self.iter().try_for_each(|item| arena.put(item)))?;
+            Ok(table(tag::LIST, items))
         })
+    }
+}
+
+// SAFETY: as the parts'; the table is the arena's.
+unsafe impl<K: IntoVal, V: IntoVal> IntoVal for [(K, V)] {
+    fn to_val(&self, arena: &mut Arena) -> Result<Val> {
+        map(self.iter().map(|(key, value)| (key, value)), arena)
     }
 }
 
@@ -573,22 +630,57 @@ impl<C: Class> Record<C> {
 // SAFETY: as the fields'; the record is the arena's.
 unsafe impl<C: Class> IntoVal for Record<C> {
     fn to_val(&self, arena: &mut Arena) -> Result<Val> {
-        let mut values = Vec::with_capacity(2 * self.fields.len());
-        for (name, value) in &self.fields {
-            values.push(name.to_val(arena)?);
-            values.push(value.to_val(arena)?);
-        }
-        let pairs = arena.values(values);
-        let record = arena.record(RawRecord {
-            class: C::class(),
-            pairs,
-        });
-        Ok(Val {
-            tag: tag::RECORD,
-            len: self.fields.len() as u32,
-            u: ValU { r: record },
-        })
+        let fields = self.fields.iter();
+        record::<C>(fields.map(|(name, value)| (*name, &**value)), arena)
     }
+}
+
+/// As a [`Record`], of fields that are lent for the call: for hot paths, since nothing is boxed.
+pub struct Lent<'a, C: Class> {
+    fields: &'a [(&'static str, &'a dyn IntoVal)],
+    class: PhantomData<fn() -> C>,
+}
+
+impl<C: Class> Record<C> {
+    /// A record of these fields.
+    pub fn lend<'a>(fields: &'a [(&'static str, &'a dyn IntoVal)]) -> Lent<'a, C> {
+        Lent {
+            fields,
+            class: PhantomData,
+        }
+    }
+}
+
+// SAFETY: as the fields'; the record is the arena's.
+unsafe impl<C: Class> IntoVal for Lent<'_, C> {
+    fn to_val(&self, arena: &mut Arena) -> Result<Val> {
+        record::<C>(self.fields.iter().copied(), arena)
+    }
+}
+
+fn record<'a, C: Class>(
+    fields: impl ExactSizeIterator<Item = (&'static str, &'a dyn IntoVal)>,
+    arena: &mut Arena,
+) -> Result<Val> {
+    let len = fields.len() as u32;
+    let fields = arena.table(|arena| {
+        for (name, value) in fields {
+            arena.put(name)?;
+            arena.put(value)?;
+        }
+        Ok(())
+    })?;
+    let record = RawRecord {
+        class: C::class(),
+        pairs: fields.as_ptr(),
+    };
+    Ok(Val {
+        tag: tag::RECORD,
+        len,
+        u: ValU {
+            r: arena.record(record),
+        },
+    })
 }
 
 /// A counted block of bytes: large bodies cross as one of these, without a copy.

@@ -1657,13 +1657,10 @@ struct Args<A>(A);
 unsafe impl<A: IntoArgs> IntoVal for Args<A> {
     fn to_val(&self, arena: &mut Arena) -> Result<Val> {
         let values = self.0.to_vals(arena)?;
-        let len = values.len() as u32;
         Ok(Val {
             tag: tag::LIST,
-            len,
-            u: ValU {
-                l: arena.values(values),
-            },
+            len: values.len() as u32,
+            u: ValU { l: values.as_ptr() },
         })
     }
 }

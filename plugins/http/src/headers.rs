@@ -1,11 +1,11 @@
 //! Headers between Lua tables and the wire.
 
-use std::borrow::Borrow;
+use std::borrow::Cow;
 
 use assay_plugin::{Error, Kind, Result, Value, View};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue, SET_COOKIE};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use crate::query::scalar;
 
@@ -71,33 +71,32 @@ pub fn replace(headers: &mut HeaderMap, others: HeaderMap) {
 
 /// Headers as scripts see them: lower-case names; values of a repeated header joined with `, `,
 /// of `set-cookie`, which cannot be joined, the first.
-pub struct Table<H>(pub H);
-
-impl<H: Borrow<HeaderMap>> Serialize for Table<H> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let headers = self.0.borrow();
-        let mut map = serializer.serialize_map(Some(headers.keys_len()))?;
-        for name in headers.keys() {
-            let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-            let first = values.next().unwrap_or_default();
-            let second = if *name == SET_COOKIE {
-                None
-            } else {
-                values.next()
-            };
-            match second {
-                None => map.serialize_entry(name.as_str(), &Raw(first))?,
-                Some(second) => {
-                    let mut joined = first.to_vec();
-                    for value in std::iter::once(second).chain(values) {
-                        joined.extend_from_slice(b", ");
-                        joined.extend_from_slice(value);
-                    }
-                    map.serialize_entry(name.as_str(), &Raw(&joined))?;
-                }
-            }
+pub fn entries(headers: &HeaderMap) -> Vec<(&str, Cow<'_, [u8]>)> {
+    let entry = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let first = values.next().unwrap_or_default();
+        if *name == SET_COOKIE {
+            return Cow::Borrowed(first);
         }
-        map.end()
+        values.fold(Cow::Borrowed(first), |mut joined, value| {
+            joined.to_mut().extend_from_slice(b", ");
+            joined.to_mut().extend_from_slice(value);
+            joined
+        })
+    };
+    headers
+        .keys()
+        .map(|name| (name.as_str(), entry(name)))
+        .collect()
+}
+
+/// [`entries`] of headers that a record keeps.
+pub struct Table(pub HeaderMap);
+
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = entries(&self.0);
+        serializer.collect_map(entries.iter().map(|(name, value)| (name, Raw(value))))
     }
 }
 

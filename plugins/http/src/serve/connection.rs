@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use assay_plugin::abi::level;
 use assay_plugin::reactor::{self, Io};
-use assay_plugin::{Error, Func, Record, Result};
+use assay_plugin::{Error, FuncCall, Result};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, EXPECT, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -305,8 +305,8 @@ async fn respond(
     let body = collect(body, &head.headers, server.limits.max_body).await?;
     connection.enter(Phase::Handler);
     let failed = |error| failed(server, head, &error);
-    let request = request::record(head, body, path_params, &connection.peer);
-    let reply = call(server, handler, request).await.map_err(failed)?;
+    let call = request::call(handler, head, body, &path_params, &connection.peer);
+    let reply = in_time(server, call).await.map_err(failed)?;
     let became = reply.into_response(server, connection, head);
     let (response, upgrade) = became.map_err(failed)?;
     if upgrade.is_some() {
@@ -328,8 +328,7 @@ fn check(head: &Parts) -> Result<(), Box<Response<Body>>> {
     Ok(())
 }
 
-async fn call(server: &Server, handler: &Func, request: Record<request::Request>) -> Result<Reply> {
-    let call = handler.call::<Reply>((request,));
+async fn in_time(server: &Server, call: FuncCall<Reply>) -> Result<Reply> {
     let Some(limit) = server.limits.handler else {
         return call.await;
     };

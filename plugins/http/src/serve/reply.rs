@@ -162,7 +162,7 @@ impl OwnedArg for Reply {
 
 impl Reply {
     /// The response; a stream begins to run. A WebSocket does once the response is sent.
-    pub fn into_response(
+    pub(super) fn into_response(
         self,
         server: &Rc<Server>,
         connection: &Rc<Connection>,

@@ -1,15 +1,11 @@
 //! `http.Request`: what a handler gets.
 
-use std::borrow::Borrow;
-use std::rc::Rc;
-
-use assay_plugin::{Buf, Bytes, De, Record, Result, Ser, Value, View, record};
-use hyper::HeaderMap;
+use assay_plugin::{Buf, De, Func, FuncCall, IntoVal, Record, Result, Value, View, record};
 use hyper::http::request::Parts;
 
-use crate::headers::Table;
-use crate::query;
+use super::reply::Reply;
 use crate::response::{JsonOptions, decode_body};
+use crate::{headers, query};
 
 /// The class of requests.
 pub struct Request;
@@ -37,29 +33,33 @@ impl Request {
     }
 }
 
-/// The record of a request.
-pub fn record(head: &Rc<Parts>, body: Vec<u8>, path_params: Value, peer: &str) -> Record<Request> {
+/// Calls a handler.
+pub fn call(
+    handler: &Func,
+    head: &Parts,
+    body: Vec<u8>,
+    path_params: &Value,
+    peer: &str,
+) -> FuncCall<Reply> {
+    let headers = headers::entries(&head.headers);
     let query = head.uri.query().unwrap_or_default();
-    let record = Record::new()
-        .field("method", head.method.as_str().to_owned())
-        .field("path", head.uri.path().to_owned())
-        .field("params", query::decode(query))
-        .field("query", query.to_owned())
-        .field("path_params", path_params)
-        .field("headers", Ser(Table(Headers(Rc::clone(head)))))
-        .field("peer", peer.to_owned());
     // As for responses: large bodies cross without a copy.
-    if body.len() >= 4096 {
-        record.field("body", Buf::new(body))
+    let (large, small);
+    let body: &dyn IntoVal = if body.len() >= 4096 {
+        large = Buf::new(body);
+        &large
     } else {
-        record.field("body", Bytes(body))
-    }
-}
-
-struct Headers(Rc<Parts>);
-
-impl Borrow<HeaderMap> for Headers {
-    fn borrow(&self) -> &HeaderMap {
-        &self.0.headers
-    }
+        small = body;
+        &small
+    };
+    handler.call((Record::<Request>::lend(&[
+        ("method", &head.method.as_str()),
+        ("path", &head.uri.path()),
+        ("params", &query::decode(query)),
+        ("query", &query),
+        ("path_params", path_params),
+        ("headers", &&headers[..]),
+        ("peer", &peer),
+        ("body", body),
+    ]),))
 }
