@@ -505,7 +505,7 @@ pub(crate) const COUNT: u32 = 1000;
 
 /// The hook of a thread that nobody wants to stop: none, or the one that counts.
 #[allow(unsafe_code)]
-unsafe fn rest_hook(state: *mut lua_State, vm: &crate::lua::state::Vm) {
+pub(crate) unsafe fn rest_hook(state: *mut lua_State, vm: &crate::lua::state::Vm) {
     // SAFETY: an open state of the VM.
     unsafe {
         match vm.config.instruction_limit {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use assay_plugin::Error;
 use assay_plugin::abi::level;
-use assay_plugin::wire::borrow_waker;
 use tokio::time::Sleep;
 
 use super::native::{self, Frame, Native};
@@ -729,12 +728,7 @@ unsafe fn step(state: *mut lua_State, vm: &Vm) -> Step {
         for member in &group.members {
             member.awaited.set(true);
         }
-        let Some(waker) = vm
-            .inner()
-            .waker
-            .get()
-            .filter(|_| ffi::lua_isyieldable(state) != 0)
-        else {
+        let Some(waiter) = vm.waiter().filter(|_| ffi::lua_isyieldable(state) != 0) else {
             let error = Error::new(
                 "yield",
                 "async: cannot wait here: the caller is a C function, such as table.sort or string.gsub, or a metamethod called by one",
@@ -742,8 +736,7 @@ unsafe fn step(state: *mut lua_State, vm: &Vm) -> Step {
             errors::push(state, vm, &error, None);
             return Step::Error;
         };
-        let waker = borrow_waker(waker.as_ptr());
-        match group.poll(&mut Context::from_waker(&waker)) {
+        match group.poll(&mut Context::from_waker(waiter.waker())) {
             Poll::Pending => Step::Pending,
             Poll::Ready(Outcome::List) => Step::List,
             Poll::Ready(Outcome::TimedOut) => {
@@ -873,8 +866,12 @@ unsafe fn is_main(state: *mut lua_State) -> bool {
 unsafe extern "C-unwind" fn running(state: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
+        let is_main = is_main(state);
+        if is_root(state) && !is_main {
+            crate::vm::of(state).inner().exposed.set(true);
+        }
         ffi::lua_pushthread(state);
-        ffi::lua_pushboolean(state, is_main(state).into());
+        ffi::lua_pushboolean(state, is_main.into());
     }
     2
 }

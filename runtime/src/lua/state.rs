@@ -1,7 +1,8 @@
 //! The VM's shared structure.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::c_int;
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -14,7 +15,7 @@ use std::thread::ThreadId;
 use assay_plugin::abi::{FuncHdr, FuncVt, Val, VmHdr, VmVt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::task::{Cancel, RemoteCall};
+use super::task::{Cancel, RemoteCall, Waiter};
 use super::{ffi, interrupt, lua_State};
 
 /// A VM as plugins see it (`VmHdr` first) and as the rest of `lua` uses it.
@@ -49,7 +50,13 @@ pub(crate) struct Inner {
     /// The coroutine that the loop runs, whatever it resumed itself; whether it is the script.
     pub root: Cell<(*mut lua_State, bool)>,
     /// Who waits for the coroutine that runs.
-    pub waker: Cell<Option<NonNull<assay_plugin::abi::WakerHdr>>>,
+    pub waiter: Cell<Option<NonNull<Waiter>>>,
+    /// Threads whose coroutines have ended, with the references that keep them.
+    pub idle: RefCell<Vec<(*mut lua_State, c_int)>>,
+    /// Whether a script has asked for a thread: then none is used twice.
+    pub exposed: Cell<bool>,
+    /// Whether the loop is polling tasks.
+    polling: Cell<bool>,
     pub limit: Cell<usize>,
     /// Bytes of plugins that Lua strings point to: they count towards the limit.
     pub external: Cell<usize>,
@@ -63,10 +70,10 @@ pub(crate) struct Inner {
     incoming: RefCell<Vec<LocalTask>>,
     /// What closures of plugins' functions point to, in chunks that never move.
     targets: RefCell<Vec<Vec<super::bridge::Target>>>,
-    pub calls: RefCell<HashMap<u64, Rc<Cancel>>>,
+    pub calls: RefCell<BTreeMap<u64, Rc<Cancel>>>,
     pub tickets: Cell<u64>,
     /// Spawned tasks that run.
-    pub spawned: RefCell<std::collections::BTreeMap<u64, Rc<super::coroutines::Spawned>>>,
+    pub spawned: RefCell<BTreeMap<u64, Rc<super::coroutines::Spawned>>>,
     /// Errors of spawned tasks that nobody awaited so far.
     pub unawaited: RefCell<Vec<(Rc<super::coroutines::Spawned>, crate::Error)>>,
     /// Where the hook found the script when it was stopped: a traceback.
@@ -187,7 +194,10 @@ impl VmRef {
                 main: Cell::new(main),
                 current: Cell::new(std::ptr::null_mut()),
                 root: Cell::new((std::ptr::null_mut(), false)),
-                waker: Cell::new(None),
+                waiter: Cell::new(None),
+                idle: RefCell::default(),
+                exposed: Cell::new(false),
+                polling: Cell::new(false),
                 limit: Cell::new(limit),
                 external: Cell::new(0),
                 external_after: Cell::new(0),
@@ -407,19 +417,27 @@ impl Vm {
 
     /// Adds a future to those that run beside the script.
     pub fn spawn(&self, task: LocalTask) {
-        self.inner().incoming.borrow_mut().push(task);
-        // The loop may be waiting: a task spawned from outside `poll` must wake it.
-        let waker = self
-            .remote
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .waker
-            .clone();
-        if self.inner().current.get().is_null()
-            && let Some(waker) = waker
-        {
+        let inner = self.inner();
+        inner.incoming.borrow_mut().push(task);
+        // The loop looks for it before it waits.
+        if inner.polling.get() {
+            return;
+        }
+        let remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = remote.waker.clone();
+        drop(remote);
+        if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Who waits for the coroutine that runs.
+    pub fn waiter(&self) -> Option<&Waiter> {
+        // SAFETY: set while a coroutine is polled, which lends it.
+        self.inner()
+            .waiter
+            .get()
+            .map(|waiter| unsafe { waiter.as_ref() })
     }
 
     /// Runs the VM's tasks until `future`, one of them, ends; or until a stop is asked for.
@@ -468,9 +486,13 @@ impl Vm {
             for message in messages {
                 self.receive(message);
             }
-            let new: Vec<_> = inner.incoming.borrow_mut().drain(..).collect();
-            inner.tasks.borrow_mut().extend(new);
+            inner
+                .tasks
+                .borrow_mut()
+                .extend(inner.incoming.borrow_mut().drain(..));
+            inner.polling.set(true);
             let polled = inner.tasks.borrow_mut().poll_next_unpin(cx);
+            inner.polling.set(false);
             if done() {
                 return None;
             }

@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::future::Future;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use assay_plugin::abi::{self, DoneFn, FuncHdr, FuncVt, Ret, Task, Val};
+use assay_plugin::abi::{self, DoneFn, FuncHdr, FuncVt, Ret, Task, Val, WakerHdr};
 use assay_plugin::wire::WakerHandle;
 use assay_plugin::{Arena, Error, Func, IntoVal, Kind, MAX_DEPTH, Value, View};
 
@@ -88,11 +89,7 @@ pub(crate) unsafe fn poll(
         let inner = vm.inner();
         let mut slot = Slot::new(state, vm, bound);
         let task = (*pending).task;
-        let Some(waker) = inner
-            .waker
-            .get()
-            .filter(|_| ffi::lua_isyieldable(state) != 0)
-        else {
+        let Some(waiter) = vm.waiter().filter(|_| ffi::lua_isyieldable(state) != 0) else {
             // No coroutine to wait in: let it end at once, or not at all.
             let waker = WakerHandle::new(Waker::noop());
             let status = ((*task.vt).poll)(task.data, waker.as_ptr(), slot.ret());
@@ -110,7 +107,7 @@ pub(crate) unsafe fn poll(
             return abi::ERR;
         };
         let before = inner.current.replace(state);
-        let status = ((*task.vt).poll)(task.data, waker.as_ptr(), slot.ret());
+        let status = ((*task.vt).poll)(task.data, waiter.handle(), slot.ret());
         inner.current.set(before);
         if status == abi::PENDING {
             return status;
@@ -184,11 +181,41 @@ pub(crate) struct Coroutine {
     reference: c_int,
     /// Values on the stack to start with, besides the function.
     nargs: c_int,
-    waker: Option<WakerHandle>,
+    waiter: Waiter,
     returned: bool,
     /// Whether it is the script itself.
     main: bool,
 }
+
+/// Who waits for a coroutine.
+#[derive(Default)]
+pub(crate) struct Waiter {
+    /// Lent while the coroutine is polled.
+    waker: Cell<Option<NonNull<Waker>>>,
+    /// For plugins, made when the first of their calls waits.
+    handle: RefCell<Option<WakerHandle>>,
+}
+
+impl Waiter {
+    pub fn waker(&self) -> &Waker {
+        // SAFETY: set as long as anybody can see this, by `Coroutine::poll`.
+        self.waker
+            .get()
+            .map_or(Waker::noop(), |waker| unsafe { waker.as_ref() })
+    }
+
+    /// Lent until the coroutine is polled again.
+    fn handle(&self) -> *const WakerHdr {
+        let mut handle = self.handle.borrow_mut();
+        match &*handle {
+            Some(handle) if handle.will_wake(self.waker()) => handle.as_ptr(),
+            _ => handle.insert(WakerHandle::new(self.waker())).as_ptr(),
+        }
+    }
+}
+
+/// How many threads whose coroutines have ended are kept for others.
+const IDLE: usize = 64;
 
 /// How a coroutine ended; its results, or its error, are on its stack.
 pub(crate) enum Ended {
@@ -202,34 +229,24 @@ impl Coroutine {
     /// # Errors
     /// For lack of memory.
     pub fn new(vm: &Vm) -> Result<Self, Error> {
-        let main = vm.inner().main.get();
-        if main.is_null() {
+        let inner = vm.inner();
+        if inner.main.get().is_null() {
             return Err(Error::new("closed", "the VM is closed"));
         }
-        // SAFETY: on the VM's thread, with an open state; protected.
-        unsafe {
-            if ffi::lua_checkstack(main, 4) == 0 {
-                return Err(errors::out_of_memory(vm));
-            }
-            ffi::lua_pushcfunction(main, new_thread);
-            let status = ffi::lua_pcall(main, 0, 2, 0);
-            if status != ffi::LUA_OK {
-                ffi::lua_pop(main, 1);
-                return Err(errors::out_of_memory(vm));
-            }
-            let state = ffi::lua_tothread(main, -2);
-            let reference = ffi::lua_tointeger(main, -1) as c_int;
-            ffi::lua_pop(main, 2);
-            Ok(Self {
-                vm: vm.to_ref(),
-                state,
-                reference,
-                nargs: 0,
-                waker: None,
-                returned: false,
-                main: false,
-            })
-        }
+        let idle = inner.idle.borrow_mut().pop();
+        let (state, reference) = match idle {
+            Some(thread) => thread,
+            None => new_thread(vm)?,
+        };
+        Ok(Self {
+            vm: vm.to_ref(),
+            state,
+            reference,
+            nargs: 0,
+            waiter: Waiter::default(),
+            returned: false,
+            main: false,
+        })
     }
 
     pub fn state(&self) -> *mut lua_State {
@@ -251,15 +268,35 @@ impl Coroutine {
     }
 }
 
-unsafe extern "C-unwind" fn new_thread(state: *mut lua_State) -> c_int {
-    // SAFETY: called protected.
-    unsafe {
-        ffi::lua_newthread(state);
-        ffi::lua_pushvalue(state, -1);
-        let reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
-        ffi::lua_pushinteger(state, reference.into());
+/// A Lua thread, and the reference that keeps it.
+fn new_thread(vm: &Vm) -> Result<(*mut lua_State, c_int), Error> {
+    unsafe extern "C-unwind" fn job(state: *mut lua_State) -> c_int {
+        // SAFETY: called protected.
+        unsafe {
+            ffi::lua_newthread(state);
+            ffi::lua_pushvalue(state, -1);
+            let reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+            ffi::lua_pushinteger(state, reference.into());
+        }
+        2
     }
-    2
+    let main = vm.inner().main.get();
+    // SAFETY: on the VM's thread, with an open state; protected.
+    unsafe {
+        if ffi::lua_checkstack(main, 4) == 0 {
+            return Err(errors::out_of_memory(vm));
+        }
+        ffi::lua_pushcfunction(main, job);
+        let status = ffi::lua_pcall(main, 0, 2, 0);
+        if status != ffi::LUA_OK {
+            ffi::lua_pop(main, 1);
+            return Err(errors::out_of_memory(vm));
+        }
+        let state = ffi::lua_tothread(main, -2);
+        let reference = ffi::lua_tointeger(main, -1) as c_int;
+        ffi::lua_pop(main, 2);
+        Ok((state, reference))
+    }
 }
 
 /// The first of a coroutine's results, copied.
@@ -358,19 +395,9 @@ impl Future for Coroutine {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
-        if !this
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            this.waker = Some(WakerHandle::new(cx.waker()));
-        }
-        let waker = this
-            .waker
-            .as_ref()
-            .and_then(|waker| std::ptr::NonNull::new(waker.as_ptr().cast_mut()));
+        this.waiter.waker.set(Some(NonNull::from(cx.waker())));
         let inner = this.vm.inner();
-        let before = inner.waker.replace(waker);
+        let before = inner.waiter.replace(Some(NonNull::from(&this.waiter)));
         let root = inner.root.replace((this.state, this.main));
         let mut results = 0;
         // SAFETY: on the VM's thread; the state is open while tasks are polled.
@@ -383,7 +410,8 @@ impl Future for Coroutine {
                 &mut results,
             )
         };
-        inner.waker.set(before);
+        inner.waiter.set(before);
+        this.waiter.waker.set(None);
         inner.root.set(root);
         match status {
             // It waits; or the hook took it out, and it will not go on.
@@ -403,10 +431,18 @@ impl Drop for Coroutine {
         if main.is_null() {
             return;
         }
+        let inner = self.vm.inner();
         // SAFETY: on the VM's thread, with an open state; closing a thread is protected by Lua.
         unsafe {
             if self.returned {
                 ffi::lua_settop(self.state, 0);
+                let mut idle = inner.idle.borrow_mut();
+                // A script that knows a thread must not meet it again as somebody else's.
+                if !self.main && !inner.exposed.get() && idle.len() < IDLE {
+                    crate::vm::rest_hook(self.state, &self.vm);
+                    idle.push((self.state, self.reference));
+                    return;
+                }
             } else {
                 ffi::lua_closethread(self.state, main);
             }
