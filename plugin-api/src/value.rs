@@ -359,6 +359,9 @@ impl Arena {
 
     /// As [`put`](Self::put), of what the arena keeps already.
     pub(crate) fn push(&mut self, val: Val) {
+        if self.open.capacity() == 0 {
+            self.open.reserve(64);
+        }
         self.open.push(val);
     }
 

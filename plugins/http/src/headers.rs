@@ -72,7 +72,13 @@ pub fn replace(headers: &mut HeaderMap, others: HeaderMap) {
 /// Headers as scripts see them: lower-case names; values of a repeated header joined with `, `,
 /// of `set-cookie`, which cannot be joined, the first.
 pub fn entries(headers: &HeaderMap) -> Vec<(&str, Cow<'_, [u8]>)> {
-    let entry = |name: &HeaderName| {
+    if headers.keys_len() == headers.len() {
+        return headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_bytes())))
+            .collect();
+    }
+    let joined = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let first = values.next().unwrap_or_default();
         if *name == SET_COOKIE {
@@ -86,7 +92,7 @@ pub fn entries(headers: &HeaderMap) -> Vec<(&str, Cow<'_, [u8]>)> {
     };
     headers
         .keys()
-        .map(|name| (name.as_str(), entry(name)))
+        .map(|name| (name.as_str(), joined(name)))
         .collect()
 }
 

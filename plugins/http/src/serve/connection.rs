@@ -196,7 +196,7 @@ async fn serve(
         connection: Rc::clone(connection),
     };
     let socket = match &server.tls {
-        None => Socket::Plain(plain),
+        None => Socket::Plain(Rc::new(plain)),
         Some(acceptor) => {
             connection.enter(Phase::Head);
             let mut accept = pin!(acceptor.accept(plain));
@@ -214,9 +214,16 @@ async fn serve(
             Socket::Tls(Box::new(tls))
         }
     };
+    // While a handler runs, hyper would find out that the client has gone by reading ahead, into a
+    // buffer that it makes for each request.
+    let plain = match &socket {
+        Socket::Plain(plain) => Some(Rc::clone(plain)),
+        Socket::Tls(_) => None,
+    };
     let service = service_fn(|request| answer(server, connection, request));
     let mut http = http1::Builder::new()
         .max_header_size(MAX_HEADER)
+        .half_close(plain.is_some())
         .serve_connection(socket, service);
     let mut draining = false;
     let ended = poll_fn(|cx| {
@@ -229,7 +236,14 @@ async fn serve(
             _ => {}
         }
         connection.listen(cx);
-        Pin::new(&mut http).poll(cx).map_ok(|()| true)
+        let polled = Pin::new(&mut http).poll(cx);
+        if polled.is_pending()
+            && connection.phase.get() == Phase::Handler
+            && plain.as_ref().is_some_and(|plain| plain.is_closed(cx))
+        {
+            return Poll::Ready(Ok(false));
+        }
+        polled.map_ok(|()| true)
     })
     .await?;
     let upgrade = connection.upgrade.take().filter(|_| ended);

@@ -171,14 +171,17 @@ impl Reply {
         let (mut status, mut headers) = (self.status, self.headers);
         // How the body is framed is the server's to say, also where a handler passes on the headers
         // of a response that it got.
-        for name in [
+        let framing = [
             CONTENT_LENGTH,
             TRANSFER_ENCODING,
             CONNECTION,
             UPGRADE,
             HeaderName::from_static("keep-alive"),
-        ] {
-            headers.remove(name);
+        ];
+        if !headers.is_empty() {
+            for name in framing {
+                headers.remove(name);
+            }
         }
         let mut default = |name: HeaderName, value: &'static str| {
             headers

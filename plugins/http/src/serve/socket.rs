@@ -16,7 +16,7 @@ use super::connection::Connection;
 
 /// What HTTP and WebSockets are spoken over. It tells its connection when bytes move.
 pub enum Socket {
-    Plain(Plain),
+    Plain(Rc<Plain>),
     Tls(Box<TlsStream<Plain>>),
 }
 
@@ -122,6 +122,14 @@ impl rt::Write for Socket {
 }
 
 impl Plain {
+    /// Whether the client has closed its side; otherwise its doing so wakes. Bytes that come are left.
+    pub fn is_closed(&self, cx: &mut Context<'_>) -> bool {
+        let peeked = self
+            .io
+            .poll_with(cx, Direction::Read, |socket| socket.peek(&mut [0]));
+        matches!(peeked, Poll::Ready(Ok(0) | Err(_)))
+    }
+
     fn write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = self
             .io
