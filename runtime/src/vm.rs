@@ -13,6 +13,7 @@ use assay_plugin::abi::PluginDecl;
 
 use crate::Error;
 use crate::log::Log;
+use crate::lua::heap::State;
 use crate::lua::native::{self, Native};
 use crate::lua::state::{Stop, VmRef};
 use crate::lua::task::{Coroutine, Ended};
@@ -169,16 +170,11 @@ impl Vm {
     pub fn new(config: Config) -> Result<Self, Error> {
         // The core families share one copy of the kit, which must know its host.
         crate::lua::host::init(crate::builtins::FAMILIES[0])?;
-        // SAFETY: all standard libraries, `debug` among them: scripts are trusted by default.
-        let lua =
-            unsafe { mlua::Lua::unsafe_new_with(mlua::StdLib::ALL, mlua::LuaOptions::default()) };
-        let mut main: *mut lua_State = std::ptr::null_mut();
-        // SAFETY: only reads the state's address.
-        unsafe { lua.exec_raw::<()>((), |state| main = main_thread(state)) }
-            .map_err(|error| Error::new("internal", error.to_string()))?;
-        let handle = lua.clone();
+        let no_memory = || Error::new("memory", "no memory for a VM");
+        let lua = State::new().ok_or_else(no_memory)?;
+        let main = lua.main();
         let limit = config.memory_limit;
-        let shared = VmRef::new(lua, main, config);
+        let shared = VmRef::new(lua, config);
         let vm = Self { shared };
         // SAFETY: the fresh state's own thread; installing owns nothing while it may raise.
         let status = unsafe {
@@ -193,9 +189,7 @@ impl Vm {
             }));
         }
         if let Some(limit) = limit {
-            handle
-                .set_memory_limit(limit)
-                .map_err(|error| Error::new("internal", error.to_string()))?;
+            vm.shared.set_memory_limit(limit);
         }
         Ok(vm)
     }
@@ -566,22 +560,13 @@ impl Drop for Deadline {
     }
 }
 
-#[allow(unsafe_code)]
-unsafe fn main_thread(state: *mut lua_State) -> *mut lua_State {
-    // SAFETY: the registry holds the main thread.
-    unsafe {
-        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_MAINTHREAD);
-        let main = ffi::lua_tothread(state, -1);
-        ffi::lua_pop(state, 1);
-        main
-    }
-}
-
 /// Every builtin. Raises on lack of memory; owns nothing.
 #[allow(unsafe_code)]
 unsafe fn install(state: *mut lua_State, vm: &crate::lua::state::Vm) {
     // SAFETY: called protected on a fresh state.
     unsafe {
+        // All of them, `debug` too: scripts are trusted by default.
+        ffi::luaL_openlibs(state);
         ffi::lua_pushlightuserdata(state, std::ptr::from_ref(vm).cast_mut().cast());
         ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, (&raw const VM_KEY).cast());
         errors::install(state);

@@ -4,6 +4,7 @@
 //! that must be dropped. Functions that can raise say so in their name or doc; those that call out
 //! to plugins run them between `lua_pcall`s only.
 //!
+//! - `heap`: a Lua state and its memory
 //! - `state`: the VM's shared structure, its scratch memory, its tasks
 //! - `bridge`: values between the Lua stack and the boundary; the trampolines
 //! - `task`: coroutines as futures, pending calls, Lua functions called by plugins
@@ -22,6 +23,7 @@ pub(crate) mod bridge;
 pub(crate) mod confine;
 pub(crate) mod coroutines;
 pub(crate) mod errors;
+pub(crate) mod heap;
 pub(crate) mod host;
 pub(crate) mod interrupt;
 pub(crate) mod json;
@@ -34,5 +36,5 @@ pub(crate) mod state;
 pub(crate) mod stoppable;
 pub(crate) mod task;
 
-pub(crate) use mlua::ffi;
-pub(crate) use mlua::ffi::lua_State;
+pub(crate) use mlua_sys as ffi;
+pub(crate) use mlua_sys::lua_State;

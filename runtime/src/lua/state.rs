@@ -15,6 +15,7 @@ use std::thread::ThreadId;
 use assay_plugin::abi::{FuncHdr, FuncVt, Val, VmHdr, VmVt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::heap::State;
 use super::task::{Cancel, RemoteCall, Waiter};
 use super::{ffi, interrupt, lua_State};
 
@@ -42,7 +43,7 @@ pub(crate) struct Vm {
 /// What belongs to the VM's thread.
 pub(crate) struct Inner {
     /// Owns the state.
-    lua: RefCell<Option<mlua::Lua>>,
+    lua: RefCell<Option<State>>,
     /// The main thread of the state: never runs code, lends its stack for work between calls.
     pub main: Cell<*mut lua_State>,
     /// The thread whose function is being called right now.
@@ -174,7 +175,7 @@ unsafe extern "C" fn release(vm: *const VmHdr) {
 pub(crate) struct VmRef(NonNull<Vm>);
 
 impl VmRef {
-    pub fn new(lua: mlua::Lua, main: *mut lua_State, config: crate::vm::Config) -> Self {
+    pub fn new(lua: State, config: crate::vm::Config) -> Self {
         interrupt::install();
         let limit = config.memory_limit.unwrap_or(0);
         let worker = config.worker.unwrap_or_else(crate::vm::Worker::first);
@@ -190,8 +191,8 @@ impl VmRef {
             config,
             worker,
             inner: UnsafeCell::new(Inner {
+                main: Cell::new(lua.main()),
                 lua: RefCell::new(Some(lua)),
-                main: Cell::new(main),
                 current: Cell::new(std::ptr::null_mut()),
                 root: Cell::new((std::ptr::null_mut(), false)),
                 waiter: Cell::new(None),
@@ -413,6 +414,13 @@ impl Vm {
             );
         }
         self.stop_reason()
+    }
+
+    /// Limits the bytes of the Lua heap from now on.
+    pub fn set_memory_limit(&self, bytes: usize) {
+        if let Some(lua) = &*self.inner().lua.borrow() {
+            lua.set_limit(bytes);
+        }
     }
 
     /// Adds a future to those that run beside the script.
