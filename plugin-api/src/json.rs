@@ -11,9 +11,11 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::Value;
+use crate::abi::{Val, tag};
+use crate::value::{Arena, IntoVal, lend, table};
+use crate::{Error, Result, Value, View};
 
 /// Why a text has no value in Lua.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,22 +31,69 @@ pub enum Unreadable<'a> {
 /// # Errors
 /// When it is no JSON, or has an integer that would have to be rounded.
 pub fn read(text: &[u8], nulls: bool) -> Result<Value, Unreadable<'_>> {
+    let mut arena = Arena::default();
+    let val = parse(text, nulls, &mut arena)?;
+    // SAFETY: text and arena are alive.
+    let view = unsafe { View::new(&val) };
+    view.to_value()
+        .map_err(|error| Unreadable::Syntax(error.message().into()))
+}
+
+/// A text that is read where its value goes to Lua: most of it is not copied on the way.
+///
+/// The value's errors are of kind `json`.
+pub struct Text {
+    text: Vec<u8>,
+    what: &'static str,
+    nulls: bool,
+}
+
+impl Text {
+    /// A text that errors call `what`. Nulls become nil, or with `nulls` stay visible.
+    pub fn new(text: impl Into<Vec<u8>>, what: &'static str, nulls: bool) -> Self {
+        Self {
+            text: text.into(),
+            what,
+            nulls,
+        }
+    }
+}
+
+// SAFETY: points into the text and the arena.
+unsafe impl IntoVal for Text {
+    fn to_val(&self, arena: &mut Arena) -> Result<Val> {
+        parse(&self.text, self.nulls, arena).map_err(|error| match error {
+            Unreadable::Syntax(why) => {
+                Error::new("json", format!("{} is not JSON: {why}", self.what))
+            }
+            Unreadable::Integer(integer) => {
+                let what = format!("the integer {integer} does not fit a Lua integer");
+                Error::new("json", what).hint(format!("read {} as text", self.what))
+            }
+        })
+    }
+}
+
+/// The value of a text, in the arena and the text.
+fn parse<'a>(text: &'a [u8], nulls: bool, arena: &mut Arena) -> Result<Val, Unreadable<'a>> {
     let mut huge = false;
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Reader {
+    let val = Reader {
+        arena,
         nulls,
         huge: &mut huge,
     }
     .deserialize(&mut reader)
-    .and_then(|value| reader.end().map(|()| value))
+    .and_then(|val| reader.end().map(|()| val))
     .map_err(|error| Unreadable::Syntax(error.to_string()))?;
     match huge.then(|| huge_integer(text)).flatten() {
         Some(integer) => Err(Unreadable::Integer(integer)),
-        None => Ok(value),
+        None => Ok(val),
     }
 }
 
 struct Reader<'a> {
+    arena: &'a mut Arena,
     nulls: bool,
     /// A number was met whose literal may be an integer that `f64` rounded.
     huge: &'a mut bool,
@@ -53,6 +102,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn again(&mut self) -> Reader<'_> {
         Reader {
+            arena: self.arena,
             nulls: self.nulls,
             huge: self.huge,
         }
@@ -60,69 +110,67 @@ impl Reader<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    type Value = Val;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = Value;
+    type Value = Val;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(if self.nulls { Value::Null } else { Value::Nil })
+    fn visit_unit<E>(self) -> Result<Val, E> {
+        Ok(if self.nulls { Val::NULL } else { Val::NIL })
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Val, E> {
+        Ok(Val::bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Int(value))
+    fn visit_i64<E>(self, value: i64) -> Result<Val, E> {
+        Ok(Val::int(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map(Value::Int).unwrap_or_else(|_| {
+    fn visit_u64<E>(self, value: u64) -> Result<Val, E> {
+        Ok(i64::try_from(value).map(Val::int).unwrap_or_else(|_| {
             *self.huge = true;
-            Value::Nil
+            Val::NIL
         }))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<Val, E> {
         *self.huge |= value.abs() >= 9.2e18;
-        Ok(Value::Float(value))
+        Ok(Val::float(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_borrowed_str<E: serde::de::Error>(self, value: &'de str) -> Result<Val, E> {
+        lend(value.as_bytes()).map_err(E::custom)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Val, E> {
+        self.arena.bytes(value.as_bytes()).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Val, A::Error> {
+        let start = self.arena.start();
         while let Some(item) = items.next_element_seed(self.again())? {
-            list.push(item);
+            self.arena.push(item);
         }
-        Ok(Value::List(list))
+        Ok(table(tag::LIST, self.arena.close(start)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Vec::new();
-        while let Some(key) = entries.next_key::<Key>()? {
-            map.push((Value::Bytes(key.0), entries.next_value_seed(self.again())?));
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Val, A::Error> {
+        let start = self.arena.start();
+        while let Some(key) = entries.next_key_seed(self.again())? {
+            self.arena.push(key);
+            let value = entries.next_value_seed(self.again())?;
+            self.arena.push(value);
         }
-        Ok(Value::Map(map))
-    }
-}
-
-struct Key(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|key| Self(key.into_bytes()))
+        Ok(table(tag::MAP, self.arena.close(start)))
     }
 }
 

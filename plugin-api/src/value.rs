@@ -437,7 +437,7 @@ impl Arena {
     }
 }
 
-fn lend(bytes: &[u8]) -> Result<Val> {
+pub(crate) fn lend(bytes: &[u8]) -> Result<Val> {
     let len = u32::try_from(bytes.len()).map_err(|_| {
         Error::new(
             "size",

@@ -1,5 +1,6 @@
 //! What `tests/fuzz` reaches past the wire; built only there, with `--cfg fuzzing`.
 
+use assay_plugin::json::Unreadable;
 use assay_plugin::{Result, Value, View};
 
 use crate::serve::router::Router;
@@ -29,8 +30,8 @@ pub fn headers(table: View<'_>) -> Result<Value> {
 }
 
 /// A body as JSON, and back.
-pub fn json(text: &[u8]) -> Result<Value> {
-    json::decode(text, true)
+pub fn json(text: &[u8]) -> Result<Value, Unreadable<'_>> {
+    assay_plugin::json::read(text, true)
 }
 
 /// JSON of a table.

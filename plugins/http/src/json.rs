@@ -1,24 +1,12 @@
 //! JSON between views, values and text.
 
-use assay_plugin::json::{self, Unreadable};
-use assay_plugin::{Error, Kind, MAX_DEPTH, Result, Value, View};
+use assay_plugin::{Error, Kind, MAX_DEPTH, Result, View};
 
 /// Writes a Lua value as JSON, keys sorted.
 pub fn encode(view: View<'_>) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     write(view, &mut out, MAX_DEPTH).map_err(Problem::into_error)?;
     Ok(out)
-}
-
-/// Reads JSON. Nulls become nil, or with `nulls` stay visible.
-pub fn decode(text: &[u8], nulls: bool) -> Result<Value> {
-    json::read(text, nulls).map_err(|error| match error {
-        Unreadable::Syntax(why) => Error::new("json", format!("the body is not JSON: {why}")),
-        Unreadable::Integer(integer) => {
-            let what = format!("the integer {integer} does not fit a Lua integer");
-            Error::new("json", what).hint("read it from `body` as text")
-        }
-    })
 }
 
 /// What cannot be encoded, and where it is, inside out.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use assay_plugin::json::Text;
 use assay_plugin::{Buf, Bytes, De, Error, Record, Ref, Result, Ser, Value, View, record};
 use hyper::Version;
 use serde::Deserialize;
 
 use crate::body::Body;
 use crate::exchange::{Answer, Content};
-use crate::{headers, json};
+use crate::headers;
 
 /// The class of responses.
 pub struct Response;
@@ -37,8 +38,8 @@ pub(crate) struct JsonOptions {
 }
 
 impl Response {
-    fn json(this: View<'_>, opts: Option<De<JsonOptions>>) -> Result<Value> {
-        decode_body(this, "response", opts)
+    fn json(this: View<'_>, opts: Option<De<JsonOptions>>) -> Result<Text> {
+        read_json(this, "response", opts)
     }
 
     fn header_values(this: View<'_>, name: &str) -> Result<Value> {
@@ -59,17 +60,13 @@ impl Response {
 }
 
 /// The `json` method of requests and responses.
-pub(crate) fn decode_body(
-    this: View<'_>,
-    what: &str,
-    opts: Option<De<JsonOptions>>,
-) -> Result<Value> {
+pub(crate) fn read_json(this: View<'_>, what: &str, opts: Option<De<JsonOptions>>) -> Result<Text> {
     let nulls = opts.is_some_and(|opts| opts.0.null);
     let body = this.get("body").and_then(View::as_bytes).ok_or_else(|| {
         Error::argument(format!("the {what}'s `body` is no string"))
             .hint("call it as a method (`:json()`); a streamed body is read with `body:read()`")
     })?;
-    json::decode(body, nulls)
+    Ok(Text::new(body, "the body", nulls))
 }
 
 /// The record of an answer whose body, if it is left with the server, has a timeout for each part.

@@ -1,10 +1,11 @@
 //! `http.Request`: what a handler gets.
 
+use assay_plugin::json::Text;
 use assay_plugin::{Buf, De, Func, FuncCall, IntoVal, Record, Result, Value, View, record};
 use hyper::http::request::Parts;
 
 use super::reply::Reply;
-use crate::response::{JsonOptions, decode_body};
+use crate::response::{JsonOptions, read_json};
 use crate::{headers, query};
 
 /// The class of requests.
@@ -28,8 +29,8 @@ record! {
 }
 
 impl Request {
-    fn json(this: View<'_>, opts: Option<De<JsonOptions>>) -> Result<Value> {
-        decode_body(this, "request", opts)
+    fn json(this: View<'_>, opts: Option<De<JsonOptions>>) -> Result<Text> {
+        read_json(this, "request", opts)
     }
 }
 
