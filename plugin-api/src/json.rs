@@ -77,7 +77,11 @@ unsafe impl IntoVal for Text {
 /// The value of a text, in the arena and the text.
 fn parse<'a>(text: &'a [u8], nulls: bool, arena: &mut Arena) -> Result<Val, Unreadable<'a>> {
     let mut huge = false;
-    let mut reader = serde_json::Deserializer::from_slice(text);
+    // At once, which is faster than string by string.
+    let valid = std::str::from_utf8(text).map_err(|error| {
+        Unreadable::Syntax(format!("byte {} is not UTF-8", error.valid_up_to() + 1))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(valid);
     let val = Reader {
         arena,
         nulls,
@@ -272,5 +276,9 @@ mod tests {
                 other => panic!("{text}: {other:?}"),
             }
         }
+        assert_eq!(
+            read(b"[\"\xff\"]", false),
+            Err(Unreadable::Syntax("byte 3 is not UTF-8".into()))
+        );
     }
 }

@@ -4,7 +4,7 @@ use assay_plugin::{Error, Kind, MAX_DEPTH, Result, View};
 
 /// Writes a Lua value as JSON, keys sorted.
 pub fn encode(view: View<'_>) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(256);
     write(view, &mut out, MAX_DEPTH).map_err(Problem::into_error)?;
     Ok(out)
 }

@@ -414,39 +414,41 @@ unsafe fn list_or_map(
 ) -> Result<(u32, usize), Error> {
     // SAFETY: as `to_val`'s.
     unsafe {
-        // One pass is enough for a sequence in the array part, which is visited in order.
         let start = (*scratch).open.len();
-        let (mut items, mut is_list) = (0, false);
-        ffi::lua_pushnil(state);
-        let in_order = loop {
-            if ffi::lua_next(state, index) == 0 {
-                break true;
-            }
-            let value = ffi::lua_gettop(state);
-            if ffi::lua_isinteger(state, value - 1) == 0
-                || ffi::lua_tointegerx(state, value - 1, std::ptr::null_mut()) != items + 1
-            {
-                ffi::lua_pop(state, 2);
-                break false;
-            }
-            // Scalars may be read twice. Tables may not: each level would double the work.
-            if !is_list && ffi::lua_istable(state, value) != 0 {
-                is_list = is_sequence(state, index, ffi::lua_rawlen(state, index));
-                if !is_list {
+        let len = ffi::lua_rawlen(state, index);
+        let (mut items, mut is_list, mut in_order) = (0, false, false);
+        // One pass is enough for a sequence in the array part, which is visited in order.
+        if len > 0 {
+            ffi::lua_pushnil(state);
+            in_order = loop {
+                if ffi::lua_next(state, index) == 0 {
+                    break true;
+                }
+                let value = ffi::lua_gettop(state);
+                if ffi::lua_isinteger(state, value - 1) == 0
+                    || ffi::lua_tointegerx(state, value - 1, std::ptr::null_mut()) != items + 1
+                {
                     ffi::lua_pop(state, 2);
                     break false;
                 }
-            }
-            let val = to_val(state, vm, value, depth - 1)?;
-            (*scratch).open.push(val);
-            ffi::lua_pop(state, 1);
-            items += 1;
-        };
+                // Scalars may be read twice. Tables may not: each level would double the work.
+                if !is_list && ffi::lua_istable(state, value) != 0 {
+                    is_list = is_sequence(state, index, len);
+                    if !is_list {
+                        ffi::lua_pop(state, 2);
+                        break false;
+                    }
+                }
+                let val = to_val(state, vm, value, depth - 1)?;
+                (*scratch).open.push(val);
+                ffi::lua_pop(state, 1);
+                items += 1;
+            };
+        }
         if in_order && items > 0 && !is_marked(state, index, &OBJECT) {
             return Ok((tag::LIST, items as usize));
         }
         (*scratch).open.truncate(start);
-        let len = ffi::lua_rawlen(state, index);
         if !in_order && len > 0 && is_sequence(state, index, len) {
             for at in 1..=len {
                 ffi::lua_rawgeti(state, index, at as ffi::lua_Integer);
@@ -618,7 +620,7 @@ pub(crate) unsafe fn push_nested(
                 room(state, depth);
                 ffi::lua_createtable(state, c_int::try_from(len).unwrap_or(c_int::MAX), 0);
                 for at in 0..len as usize {
-                    push_nested(state, vm, &*u.l.add(at), None, depth - 1);
+                    push_item(state, vm, &*u.l.add(at), depth - 1);
                     ffi::lua_rawseti(state, -2, at as ffi::lua_Integer + 1);
                 }
                 mark(state, &ARRAY);
@@ -641,6 +643,19 @@ pub(crate) unsafe fn push_nested(
                     unknown as c_int,
                 );
             }
+        }
+    }
+}
+
+/// As `push_nested`: most of what is in tables are strings.
+#[inline(always)]
+unsafe fn push_item(state: *mut lua_State, vm: &Vm, val: &Val, depth: u32) {
+    // SAFETY: as `push_nested`'s.
+    unsafe {
+        if val.tag == tag::STR && !val.u.s.is_null() {
+            ffi::lua_pushlstring(state, val.u.s.cast(), val.len as usize);
+        } else {
+            push_nested(state, vm, val, None, depth);
         }
     }
 }
@@ -693,8 +708,8 @@ unsafe fn push_pairs(state: *mut lua_State, vm: &Vm, pairs: *const Val, len: u32
             if value.tag == tag::NIL || key.tag == tag::NIL {
                 continue;
             }
-            push_nested(state, vm, key, None, depth - 1);
-            push_nested(state, vm, value, None, depth - 1);
+            push_item(state, vm, key, depth - 1);
+            push_item(state, vm, value, depth - 1);
             ffi::lua_rawset(state, -3);
         }
     }
