@@ -111,7 +111,7 @@ fn close(current: &str, wanted: &str) -> bool {
             .lines()
             .map(|line| {
                 line.split(" | ")
-                    .filter(|cell| !cell.ends_with(" MB"))
+                    .filter(|cell| !cell.trim_end_matches(" |").ends_with(" MB"))
                     .collect()
             })
             .collect()
