@@ -123,7 +123,7 @@ pub unsafe fn call_async<M, F: AsyncHandler<M>>(function: &F, call: *mut Call) -
                 let this = (!this.is_null())
                     // SAFETY: a live object for the call.
                     .then(|| unsafe { AnyObject::retained(this) });
-                Ok(task(async move { future.await.into_result() }, this))
+                Ok(task(IntoResult(future), this))
             }
             Ok(Err(error)) => Err(error),
             Err(panic) => Err(poison(this, panic)),
@@ -137,6 +137,18 @@ pub unsafe fn call_async<M, F: AsyncHandler<M>>(function: &F, call: *mut Call) -
             abi::PENDING
         }
         Err(error) => finish(call.ret, Err(error)),
+    }
+}
+
+/// A future's outcome as a result. An `async` block for it would be twice as large as the future.
+struct IntoResult<F>(F);
+
+impl<F: Future<Output: Outcome>> Future for IntoResult<F> {
+    type Output = Result<<F::Output as Outcome>::Value>;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the future is pinned where this is.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        future.poll(cx).map(Outcome::into_result)
     }
 }
 

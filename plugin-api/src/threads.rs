@@ -37,23 +37,27 @@ impl Cx {
     ///
     /// # Errors
     /// The future's; kind `panic` when it panicked.
-    pub async fn tokio<T: Send + 'static>(
+    pub fn tokio<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
         &self,
-        future: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
+        future: F,
+    ) -> impl Future<Output = Result<T>> + use<T, F> {
         struct Abort<T>(tokio::task::JoinHandle<T>);
         impl<T> Drop for Abort<T> {
             fn drop(&mut self) {
                 self.0.abort();
             }
         }
-        let mut task = Abort(runtime()?.spawn(Contained(Box::pin(future))));
-        match (&mut task.0).await {
-            Ok(result) => result,
-            Err(error) => Err(Error::new(
-                "cancelled",
-                format!("the plugin's I/O thread ended: {error}"),
-            )),
+        // Boxed here, since every future around this one would be as large, and moved more than once.
+        let future = Contained(Box::pin(future));
+        async move {
+            let mut task = Abort(runtime()?.spawn(future));
+            match (&mut task.0).await {
+                Ok(result) => result,
+                Err(error) => Err(Error::new(
+                    "cancelled",
+                    format!("the plugin's I/O thread ended: {error}"),
+                )),
+            }
         }
     }
 }
